@@ -1,0 +1,109 @@
+# Every command runs in .venv, which `make setup` (or the first command that needs it) builds from requirements.lock.
+# PYTHON picks the interpreter, ARGS is passed on to the program that a target runs.
+
+PYTHON ?= python3
+ARGS   ?=
+ROUNDS ?= 100
+
+BIN := .venv/bin
+PY  := $(BIN)/python
+
+# Some of River's models follow the hash order of strings: only a fixed seed makes two runs equal.
+export PYTHONHASHSEED := 0
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help:  ## List the targets
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  \033[36m%-14s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# Two stamps, so that an edit of pyproject.toml does not install all dependencies anew. Compiling all of them would double the time.
+.venv/.locked: requirements.lock
+	$(PYTHON) -m venv --clear .venv
+	$(PY) -m pip install --quiet --no-compile --require-hashes -r requirements.lock
+	@touch $@
+
+.venv/.installed: .venv/.locked pyproject.toml
+	$(PY) -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+.PHONY: setup
+setup: .venv/.installed  ## Make .venv from requirements.lock, with askwhen in it
+
+.PHONY: demo
+demo: setup  ## Show the service at work, from start to report
+	$(BIN)/askwhen demo $(ARGS)
+
+.PHONY: serve
+serve: setup  ## Start the service
+	$(BIN)/askwhen serve $(ARGS)
+
+.PHONY: test
+test: lint types imports coverage  ## All gates: lint, types, imports, tests with their coverage
+
+.PHONY: lint
+lint: setup  ## Check style and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+.PHONY: types
+types: setup  ## Check types
+	$(BIN)/mypy
+
+.PHONY: imports
+imports: setup  ## Check who imports whom
+	$(BIN)/lint-imports --no-logo
+
+# Servers that tests start write data files of their own (see [tool.coverage.run]), hence erase and combine.
+.PHONY: coverage
+coverage: setup  ## Run the tests; the core must be covered to 95 %
+	@$(PY) -m coverage erase
+	$(PY) -m coverage run -m pytest $(ARGS)
+	@$(PY) -m coverage combine --quiet
+	$(PY) -m coverage report --include='service/core/*' --fail-under=95
+
+.PHONY: format
+format: setup  ## Put the code into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# For every platform and Python alike, with as few versions of a package as possible: figures depend on numpy's. uv lives in a
+# venv of its own inside .venv, since it is no dependency. Versions are kept as far as they still fit; ARGS=--upgrade takes the newest.
+.PHONY: lock
+lock:  ## Write requirements.lock anew from pyproject.toml
+	$(PYTHON) -m venv .venv/uv
+	.venv/uv/bin/python -m pip install --quiet uv
+	.venv/uv/bin/uv pip compile pyproject.toml --quiet --extra dev --universal --fork-strategy fewest --python-version 3.11 \
+	    --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
+	    --output-file requirements.lock $(ARGS)
+
+.PHONY: budget-check
+budget-check: setup  ## Prove the label budget on many streams and rules
+	$(PY) -m benchmarks.budget_check $(ARGS)
+
+.PHONY: kill-loop
+kill-loop: setup  ## Kill the server ROUNDS times at random and audit what it remembers
+	$(PY) -m loadtest.kill_loop --rounds $(ROUNDS) $(ARGS)
+
+.PHONY: starvation
+starvation: setup  ## Show that no stream stops asking
+	$(PY) -m benchmarks.starvation $(ARGS)
+
+.PHONY: determinism
+determinism: setup  ## Compare replays of one log bit by bit
+	$(PY) -m benchmarks.determinism $(ARGS)
+
+.PHONY: value
+value: setup  ## Measure what a label is worth under each rule
+	$(PY) -m benchmarks.value $(ARGS)
+
+.PHONY: bench
+bench: value  ## Run all quick benchmarks
+
+.PHONY: clean
+clean:  ## Remove .venv, caches and build results; data folders stay
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build htmlcov .coverage .coverage.*
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,91 @@
+"""The other process as a pool of one, spawned when it is first needed; what it sends back is loaded in a thread, frame by frame.
+
+It knows the jobs only as functions that it was given.
+"""
+
+import asyncio
+import io
+import multiprocessing
+import os
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import TypeVar
+
+from service.core.freezer import thaw_from
+from service.core.taught import Taught
+
+_NICE = 10  # the server goes first
+
+Result = TypeVar("Result")
+SnapshotJob = Callable[[str, str], int]
+RebuildJob = Callable[[str, str, dict[int, int], int], bytes]
+
+
+class ProcessWorkshop:
+    """Runs snapshot and rebuild jobs over one data folder, one at a time."""
+
+    def __init__(self, folder: Path, snapshot: SnapshotJob, rebuild: RebuildJob) -> None:
+        """Take the folder and the two jobs, which must be functions of a module."""
+        self._folder = str(folder)
+        self._snapshot = snapshot
+        self._rebuild = rebuild
+        self._pool: ProcessPoolExecutor | None = None
+
+    async def snapshot(self, stream: str) -> int:
+        """Fold what is new and keep a snapshot; gives its position."""
+        return await self._do(self._snapshot, self._folder, stream)
+
+    async def rebuild(self, stream: str, superseded: dict[int, int], through: int) -> Taught:
+        """The model without what was superseded up to `through`, taught all answers up to there."""
+        frozen = await self._do(self._rebuild, self._folder, stream, superseded, through)
+        taught = await asyncio.to_thread(lambda: thaw_from(_Yielding(frozen)))
+        if not isinstance(taught, Taught):
+            message = f"the workshop sent {type(taught).__name__}"
+            raise TypeError(message)
+        return taught
+
+    def close(self) -> None:
+        """End the process."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            for process in list((self._pool._processes or {}).values()):  # noqa: SLF001 - the pool has no other way to end a running job
+                process.terminate()
+
+    async def _do(self, job: Callable[..., Result], *args: object) -> Result:
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _settle_in)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, job, *args)
+        except BrokenProcessPool:
+            self._pool = None
+            raise
+
+
+class _Yielding(io.RawIOBase):
+    """Bytes for an unpickler that lets other threads run between its frames: it would hold the interpreter for a whole forest."""
+
+    def __init__(self, data: bytes) -> None:
+        self._bytes = io.BytesIO(data)
+
+    def read(self, size: int = -1) -> bytes:
+        time.sleep(0)
+        return self._bytes.read(size)
+
+    def readline(self, size: int | None = -1) -> bytes:
+        return self._bytes.readline(size)
+
+
+def _settle_in() -> None:
+    os.nice(_NICE)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

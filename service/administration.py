@@ -1,0 +1,91 @@
+"""Streams come, change and go: every change is an event of the log. What the fields mean stands in `service.core.config`."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from service.core.catalogue import effective
+from service.core.config import StreamConfig, merge_patch
+from service.core.events import Configured, Event
+from service.core.learner import Applied, Learner
+from service.journal import Journal
+from service.ports import Clock
+from service.streams import Live, Memory, Streams
+
+
+class Administration:
+    """Creates, replaces, merges and drops; one change at a time."""
+
+    def __init__(self, streams: Streams, journal: Journal, memory: Memory, clock: Clock, new_secret: Callable[[], bytes]) -> None:
+        """Take the parts; `new_secret` gives 16 random bytes."""
+        self._streams = streams
+        self._journal = journal
+        self._memory = memory
+        self._clock = clock
+        self._new_secret = new_secret
+        self._turn = asyncio.Lock()
+
+    async def put(self, stream: str, raw: Mapping[str, Any]) -> tuple[Live, bool]:
+        """Create a stream, or replace its configuration; gives it and whether it is new. Raises `Invalid`."""
+        config = effective(raw)
+        async with self._turn:
+            live = self._streams.find(stream)
+            if live is not None:
+                await self._replace(live, config)
+                return live, False
+            await self._journal.append(stream, Configured(self._clock(), config, self._new_secret()))
+            return self._streams[stream], True
+
+    async def patch(self, stream: str, patch: Mapping[str, Any]) -> Live:
+        """Merge a patch (RFC 7396) into the configuration; what it sets to null has its default again."""
+        async with self._turn:
+            live = self._streams[stream]
+            current = msgspec.to_builtins(live.learner.config)
+            await self._replace(live, effective(_patched(current, patch)))
+            return live
+
+    async def delete(self, stream: str) -> None:
+        """Drop a stream, its log and all that was learned."""
+        async with self._turn:
+            live = self._streams[stream]
+            live.dropped = True
+            self._streams.drop(stream)
+            try:
+                await self._journal.append(stream, None)
+            except Exception:
+                live.dropped = False
+                self._streams.add(live)
+                raise
+            self._memory.forget(stream)
+
+    async def _replace(self, live: Live, config: StreamConfig) -> None:
+        if config != live.learner.config:
+            await self._journal.append(live.name, Configured(self._clock(), config))
+
+
+def _patched(current: dict[str, Any], patch: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON value
+    """Merge, but let another model, pipeline or rule begin with its own parameters, and the bank follow the burst."""
+    model, query, budget = (patch.get(part) if isinstance(patch.get(part), dict) else {} for part in ("model", "query", "budget"))
+    if model and ("type" in model or "pipeline" in model):
+        current = {**current, "model": {}}
+    if query and query.get("rule", current["query"]["rule"]) != current["query"]["rule"]:
+        current = {**current, "query": {**current["query"], "params": {}}}
+    if budget and "burst" in budget and current["budget"]["bank"] == current["budget"]["burst"]:
+        current = {**current, "budget": {**current["budget"], "bank": None}}
+    return merge_patch(current, dict(patch))
+
+
+def fold_into(streams: Streams) -> Callable[[str, int, Event], Applied]:
+    """The function that folds committed events into the streams, creating them as their first events come."""
+
+    def fold(name: str, seq: int, event: Event) -> Applied:
+        live = streams.find(name)
+        if live is not None:
+            return live.apply(seq, event)
+        if isinstance(event, Configured) and event.secret is not None:
+            streams.add(Live(name, Learner(seq, event)))
+        return Applied(None, 0)
+
+    return fold

@@ -1,0 +1,192 @@
+"""The paths: parse, one call, render. Statuses of errors stand in `service.api.errors`, meanings in `service.flow`."""
+
+import base64
+import binascii
+import re
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+import msgspec
+from fastapi import APIRouter, FastAPI, Query, Request
+from fastapi.responses import Response
+
+from service.administration import Administration
+from service.api import schemas
+from service.api.documents import document
+from service.api.schemas import HeldOut, LabelIn, LabelOut, QueriesOut, SampleIn, SampleOut, StreamOut, StreamsOut, rfc3339, text_of
+from service.api.strict import body_of, parse
+from service.core.catalogue import describe
+from service.core.errors import Invalid
+from service.core.features import check_features, check_id, check_labeler, label_text
+from service.flow import Flow, Learned, place
+from service.streams import Live, Streams
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+
+Order = Literal["utility", "oldest"]
+Limit = Annotated[int, Query(ge=1, le=500)]
+Render = Callable[[str], tuple[bytes, str]]
+
+
+class Routes:
+    """The contract's paths over one service."""
+
+    def __init__(self, flow: Flow, streams: Streams, administration: Administration, render_metrics: Render, max_body: int) -> None:
+        """Take what the paths call."""
+        self._flow = flow
+        self._streams = streams
+        self._administration = administration
+        self._render_metrics = render_metrics
+        self._max_body = max_body
+
+    def install(self, app: FastAPI) -> None:
+        """Add the paths to an app."""
+        router = APIRouter()
+        for method, path, status, about in (
+            ("PUT", "/v1/streams/{stream}", 201, self.put_stream),
+            ("PATCH", "/v1/streams/{stream}", 200, self.patch_stream),
+            ("GET", "/v1/streams/{stream}", 200, self.get_stream),
+            ("DELETE", "/v1/streams/{stream}", 204, self.delete_stream),
+            ("GET", "/v1/streams", 200, self.list_streams),
+            ("POST", "/v1/streams/{stream}/samples", 200, self.post_sample),
+            ("GET", "/v1/streams/{stream}/samples/{sample_id:path}", 200, self.get_sample),
+            ("POST", "/v1/streams/{stream}/labels", 200, self.post_label),
+            ("DELETE", "/v1/streams/{stream}/labels/{sample_id:path}", 200, self.delete_label),
+            ("GET", "/v1/streams/{stream}/queries", 200, self.list_queries),
+            ("GET", "/v1/catalogue", 200, self.catalogue),
+            ("GET", "/livez", 200, self.livez),
+            ("GET", "/readyz", 200, self.readyz),
+            ("GET", "/metrics", 200, self.metrics),
+        ):
+            documented = document(about.__name__)
+            router.add_api_route(path, about, methods=[method], status_code=status, response_class=Response, **documented)
+        app.include_router(router)
+
+    # --- streams -------------------------------------------------------------------------------------------------------------
+
+    async def put_stream(self, stream: str, request: Request) -> Response:
+        """Create a stream (201) or replace its configuration (200); `{}` is a working stream."""
+        raw = parse(await body_of(request, self._max_body), dict[str, Any])
+        live, new = await self._administration.put(_name(stream), raw)
+        return _json(_stream(live), 201 if new else 200)
+
+    async def patch_stream(self, stream: str, request: Request) -> Response:
+        """Merge a patch (RFC 7396) into the configuration."""
+        patch = parse(await body_of(request, self._max_body), dict[str, Any])
+        return _json(_stream(await self._administration.patch(_name(stream), patch)))
+
+    async def get_stream(self, stream: str) -> Response:
+        """The effective configuration and a summary."""
+        return _json(_stream(self._streams[stream]))
+
+    async def list_streams(self) -> Response:
+        """All streams."""
+        return _json(StreamsOut([_stream(live) for live in self._streams.all.values()]))
+
+    async def delete_stream(self, stream: str) -> Response:
+        """Remove a stream, its log and all that was learned."""
+        await self._administration.delete(stream)
+        return Response(status_code=204)
+
+    # --- samples and labels --------------------------------------------------------------------------------------------------
+
+    async def post_sample(self, stream: str, request: Request) -> Response:
+        """Predict, and decide whether a label for this sample is worth paying for."""
+        sample = parse(await body_of(request, self._max_body), SampleIn)
+        check_features(sample.features)
+        sample_id = None if sample.id is None else check_id(sample.id)
+        answer = await self._flow.observe(stream, sample_id, sample.features, text_of(sample.time))
+        decision = answer.decision
+        return _json(SampleOut(decision.id, stream, decision.model_version, decision.prediction, decision.query, answer.replayed))
+
+    async def get_sample(self, stream: str, sample_id: str) -> Response:
+        """The decision, the question's state and its labels."""
+        held = await self._flow.held(stream, sample_id)
+        decision, sample = held.decision, held.sample
+        question = None
+        if sample is not None and sample.asked_seq:
+            question = schemas.Question(sample.state, rfc3339(sample.asked_at), rfc3339(sample.expires_at))
+        labels = [schemas.LabelGiven(vote.labeler, vote.label) for vote in sample.votes] if sample is not None else []
+        parts = (None, None, None) if decision is None else (decision.model_version, decision.prediction, decision.query)
+        return _json(HeldOut(sample_id, stream, *parts, question, labels))
+
+    async def post_label(self, stream: str, request: Request) -> Response:
+        """Take an answer in; it is on disk and learned when this returns."""
+        given = parse(await body_of(request, self._max_body), LabelIn)
+        if given.features is not None:
+            check_features(given.features)
+        label, labeler = label_text(given.label), check_labeler(given.labeler or "")
+        sample_id = check_id(given.sample_id, "/sample_id")
+        return _learned(sample_id, await self._flow.label(stream, sample_id, label, labeler, given.features, text_of(given.labeled_at)))
+
+    async def delete_label(self, stream: str, sample_id: str, labeler: str = "") -> Response:
+        """Retract an answer; the model is rebuilt without it."""
+        return _learned(sample_id, await self._flow.retract(stream, sample_id, check_labeler(labeler)))
+
+    async def list_queries(self, stream: str, state: Literal["open"] = "open", order: Order = "utility", limit: Limit = 50, cursor: str | None = None) -> Response:  # noqa: ARG002 - `state` has one value so far
+        """Open questions, the most useful or the oldest first."""
+        found = await self._flow.waiting(stream, order, limit, None if cursor is None else _place(cursor))
+        last = place(found[-1][0], order) if len(found) == limit else None
+        return _json(QueriesOut([schemas.question_of(sample, event) for sample, event in found], None if last is None else _cursor(last)))
+
+    # --- the server ----------------------------------------------------------------------------------------------------------
+
+    async def catalogue(self) -> Response:
+        """Models, query rules and measures with their parameters and defaults."""
+        return _json(describe())
+
+    async def livez(self) -> Response:
+        """The process answers."""
+        return _json(schemas.Status("ok"))
+
+    async def readyz(self) -> Response:
+        """Every stream is loaded."""
+        return _json(schemas.Status("ready"))
+
+    async def metrics(self, request: Request) -> Response:
+        """Metrics in Prometheus' text format, or OpenMetrics where it is asked for."""
+        body, media_type = self._render_metrics(request.headers.get("accept", ""))
+        return Response(body, headers={"Content-Type": media_type})
+
+
+def _name(stream: str) -> str:
+    if not _NAME.fullmatch(stream):
+        raise Invalid("/stream", "a stream's name has 1 to 63 of a-z, 0-9, '.', '_' and '-', and begins with a letter or digit")
+    return stream
+
+
+def _stream(live: Live) -> StreamOut:
+    learner = live.learner
+    budget = learner.budget
+    summary = schemas.Summary(
+        created_at=rfc3339(learner.created_at),
+        model_version=learner.version,
+        classes=learner.taught.classes,
+        seen=budget.seen,
+        asked=budget.asked,
+        given_back=budget.given_back,
+        open=budget.open,
+        taught=learner.labels,
+        left=budget.left,
+        rebuilding=bool(learner.rebuild_from),
+    )
+    return StreamOut(live.name, learner.config, summary)
+
+
+def _learned(sample_id: str, learned: Learned) -> Response:
+    return _json(LabelOut(sample_id, learned.outcome, learned.model_version, learned.rebuilding))
+
+
+def _json(value: object, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(value), status, media_type="application/json")
+
+
+def _cursor(at: tuple[float, int]) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode(at)).decode().rstrip("=")
+
+
+def _place(cursor: str) -> tuple[float, int]:
+    try:
+        return msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=tuple[float, int])
+    except (binascii.Error, ValueError, msgspec.MsgspecError):
+        raise Invalid("/cursor", "this is no cursor of a list of questions") from None

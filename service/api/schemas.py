@@ -1,0 +1,162 @@
+"""The shapes of requests and answers: they decode, encode and document. Nothing of them goes further in than `service.api.routes`."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from service.core.config import StreamConfig
+from service.core.events import Asked
+from service.core.open_queries import Sample
+from service.core.records import Outcome, Prediction, Query
+
+Time = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class SampleIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A sample of a stream."""
+
+    features: dict[str, Any]
+    id: str | None = None
+    time: Time | None = None
+
+
+class SampleOut(msgspec.Struct, frozen=True):
+    """What the model says of a sample, and whether a label for it is worth paying for."""
+
+    id: str
+    stream: str
+    model_version: int
+    prediction: Prediction
+    query: Query
+    replayed: bool
+
+
+class LabelIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An answer. `features` only for a sample that the service does not hold."""
+
+    sample_id: str
+    label: Any
+    labeler: str | None = None
+    labeled_at: Time | None = None
+    features: dict[str, Any] | None = None
+
+
+class LabelOut(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an answer amounted to."""
+
+    sample_id: str
+    outcome: Outcome
+    model_version: int
+    rebuilding: bool = False
+
+
+class LabelGiven(msgspec.Struct, frozen=True):
+    """A labeler's standing answer."""
+
+    labeler: str
+    label: str
+
+
+class Question(msgspec.Struct, frozen=True):
+    """What became of a question."""
+
+    state: str
+    asked_at: str
+    expires_at: str
+
+
+class HeldOut(msgspec.Struct, frozen=True):
+    """All that is known of a sample."""
+
+    id: str
+    stream: str
+    model_version: int | None
+    prediction: Prediction | None
+    query: Query | None
+    question: Question | None
+    labels: list[LabelGiven]
+
+
+class QueryOut(msgspec.Struct, frozen=True):
+    """A question that waits for a person."""
+
+    sample_id: str
+    features: dict[str, Any]
+    prediction: Prediction
+    utility: float
+    reason: str
+    asked_at: str
+    expires_at: str
+    lease: None
+
+
+class QueriesOut(msgspec.Struct, frozen=True):
+    """A page of open questions; `cursor` gets the next one."""
+
+    queries: list[QueryOut]
+    cursor: str | None
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """How a stream stands."""
+
+    created_at: str
+    model_version: int
+    classes: list[str]
+    seen: int
+    asked: int
+    given_back: int
+    open: int
+    taught: int
+    left: float
+    rebuilding: bool
+
+
+class StreamOut(msgspec.Struct, frozen=True):
+    """A stream's effective configuration and how it stands."""
+
+    stream: str
+    config: StreamConfig
+    summary: Summary
+
+
+class StreamsOut(msgspec.Struct, frozen=True):
+    """All streams."""
+
+    streams: list[StreamOut]
+
+
+class Status(msgspec.Struct, frozen=True):
+    """The server's word on itself."""
+
+    status: Literal["ok", "ready"]
+
+
+def rfc3339(at: float) -> str:
+    """Seconds since 1970 as RFC 3339 in UTC.
+
+    >>> rfc3339(0.5)
+    '1970-01-01T00:00:00.500000Z'
+    """
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def text_of(time: datetime | None) -> str | None:
+    """A time as it is kept."""
+    return None if time is None else time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def question_of(sample: Sample, event: Asked) -> QueryOut:
+    """An open question as it is listed."""
+    decision = event.decision
+    return QueryOut(
+        decision.id,
+        event.features,
+        decision.prediction,
+        decision.query.utility,
+        decision.query.reason,
+        rfc3339(sample.asked_at),
+        rfc3339(sample.expires_at),
+        None,
+    )

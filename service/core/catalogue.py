@@ -1,0 +1,144 @@
+"""What may be chosen by name: models, query rules, measures. It checks names and parameters and builds; it learns nothing."""
+
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+import msgspec
+
+from service.core import pipeline
+from service.core.config import ModelSpec, QuerySpec, StreamConfig, parse
+from service.core.errors import Invalid
+from service.core.measures import MEASURES, Measure
+from service.core.models import MODELS, Built, Param
+from service.core.rules import RULES, QueryStrategy
+from service.core.vectoriser import Prefix
+
+_RULE_LIMIT = 1e6  # largest magnitude of a rule's parameter
+_LONGEST_WINDOW = 10_000  # samples
+
+
+def effective(raw: Mapping[str, Any]) -> StreamConfig:
+    """Check a configuration and fill every default in, the catalogue's parameters included; raises `Invalid` with the place."""
+    config = parse(raw)
+    return msgspec.structs.replace(config, model=_effective_model(config.model), query=_effective_query(config.query))
+
+
+def build_model(spec: ModelSpec) -> Built:
+    """Build the model of an effective specification."""
+    if spec.pipeline is not None:
+        parts = pipeline.build(spec.pipeline)
+        return Built(Prefix(parts.prefix, one_hot=not pipeline.handles_text_values(spec.pipeline)), parts.model)
+    return MODELS[spec.type or ""].build(spec.params)
+
+
+def build_rule(spec: QuerySpec) -> QueryStrategy:
+    """Build the query rule of an effective specification."""
+    return RULES[spec.rule](**spec.params)
+
+
+def build_measure(spec: QuerySpec) -> Measure:
+    """Return the measure of an effective specification."""
+    return MEASURES[spec.measure]
+
+
+def describe() -> dict[str, Any]:
+    """Everything that may be chosen, with parameters and defaults, as `GET /v1/catalogue` shows it."""
+    return {
+        "models": {
+            name: {"about": entry.about, "params": {key: _describe(param) for key, param in entry.params.items()}} for name, entry in MODELS.items()
+        },
+        "pipeline": pipeline.describe(),
+        "rules": {name: {"about": _first_line(rule), "params": _rule_defaults(rule)} for name, rule in RULES.items()},
+        "measures": {name: {"about": _first_line(measure)} for name, measure in MEASURES.items()},
+    }
+
+
+def _effective_model(spec: ModelSpec) -> ModelSpec:
+    if spec.pipeline is not None:
+        if spec.type is not None or spec.params:
+            raise Invalid("/model", "give either a `type` with `params` or a `pipeline`")
+        _within("/model/pipeline", lambda: pipeline.build(spec.pipeline or []))
+        return spec
+    name = spec.type or "logistic"
+    if name not in MODELS:
+        raise Invalid("/model/type", _unknown("model", name, MODELS))
+    params = MODELS[name].params
+    _refuse_others("/model/params", spec.params, params)
+    chosen = {key: _checked(f"/model/params/{key}", spec.params.get(key, param.default), param) for key, param in params.items()}
+    return ModelSpec(type=name, params=chosen)
+
+
+def _effective_query(spec: QuerySpec) -> QuerySpec:
+    if spec.rule not in RULES:
+        raise Invalid("/query/rule", _unknown("rule", spec.rule, RULES))
+    if spec.measure not in MEASURES:
+        raise Invalid("/query/measure", _unknown("measure", spec.measure, MEASURES))
+    defaults = _rule_defaults(RULES[spec.rule])
+    _refuse_others("/query/params", spec.params, defaults)
+    for key, value in spec.params.items():
+        _check_rule_param(f"/query/params/{key}", value, defaults[key])
+    return msgspec.structs.replace(spec, params={**defaults, **spec.params})
+
+
+def _check_rule_param(pointer: str, value: Any, default: Any) -> None:  # noqa: ANN401 - any JSON value
+    if value is None and default is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _RULE_LIMIT:
+        raise Invalid(pointer, "a rule's parameter is a number")
+    if isinstance(default, int) and not (isinstance(value, int) and 1 <= value <= _LONGEST_WINDOW):
+        raise Invalid(pointer, f"this is a whole number of samples, from 1 to {_LONGEST_WINDOW}")
+    if pointer.endswith(("/temperature", "/tolerance", "/deviation")) and value <= 0:
+        raise Invalid(pointer, "this is greater than 0")
+    if pointer.endswith(("/step", "/share", "/confidence")) and not 0 <= value < 1:
+        raise Invalid(pointer, "this lies between 0 and 1")
+
+
+def _checked(pointer: str, value: Any, param: Param) -> Any:  # noqa: ANN401 - any JSON value
+    kind = type(param.default)
+    if kind is float and type(value) is int:
+        value = float(value)
+    if type(value) is not kind:
+        raise Invalid(pointer, f"this is a {kind.__name__}, by default {param.default!r}")
+    if kind in (int, float) and not (math.isfinite(value) and param.low <= value <= param.high):
+        raise Invalid(pointer, f"this lies between {param.low:g} and {param.high:g}")
+    if kind is str and not 1 <= len(value) <= pipeline.MAX_STRING:
+        raise Invalid(pointer, f"this has 1 to {pipeline.MAX_STRING} characters")
+    return value
+
+
+def _refuse_others(pointer: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> None:
+    for key in given:
+        if key not in known:
+            raise Invalid(f"{pointer}/{key}", _unknown("parameter", key, known))
+
+
+def _unknown(kind: str, name: str, known: Mapping[str, Any]) -> str:
+    near = get_close_matches(name, known, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(known) or 'none'}"
+    return f"there is no {kind} {name!r}{hint}"
+
+
+def _within(pointer: str, action: Callable[[], object]) -> None:
+    try:
+        action()
+    except Invalid as error:
+        raise Invalid(pointer + error.pointer, error.detail) from None
+
+
+def _describe(param: Param) -> dict[str, Any]:
+    described: dict[str, Any] = {"default": param.default, "about": param.about}
+    if isinstance(param.default, int | float) and not isinstance(param.default, bool):
+        described |= {"minimum": param.low, "maximum": param.high}
+    return described
+
+
+def _rule_defaults(rule: Callable[..., QueryStrategy]) -> dict[str, Any]:
+    parameters = inspect.signature(rule).parameters.values()
+    return {parameter.name: parameter.default for parameter in parameters}
+
+
+def _first_line(documented: object) -> str:
+    return (inspect.getdoc(documented) or "").partition("\n")[0]

@@ -1,0 +1,214 @@
+"""Raw features to numbers: running scales, one column a string value, word weights. Learns from every sample, labelled or not.
+
+Everything here is bounded and holds against wild values: one 1e99 moves no scale by more than its share of ten deviations.
+"""
+
+import math
+from statistics import median_low
+from typing import Any
+from zlib import crc32
+
+import msgspec
+from river.feature_extraction import BagOfWords
+
+from service.core.features import Features
+
+MAX_COLUMNS = 20_000
+_OVERFLOW = 1_024  # shared columns for the string values and words that come after the last own column
+_WARM_UP = 16  # values of which the first scale is taken robustly, by median and absolute deviation
+_WIDE = 10.0  # deviations beyond which a value is cut before a scale learns from it
+_CLIP = 8.0  # deviations beyond which a scaled value is cut
+_NORMAL = 1.4826  # median absolute deviations in a standard deviation
+_LONG = 100  # characters; longer string values share the overflow columns
+
+Vector = dict[str, Any]
+
+_split = BagOfWords(lowercase=True).process_text
+
+
+class Scale:
+    """The running mean and deviation of one numeric column, learned from values cut at ten deviations.
+
+    Welford's recurrence. The first values are kept and cut around their median, so that a wild one is harmless even where it
+    comes first; a column that was constant so far lets a change of ten times its size through.
+    """
+
+    __slots__ = ("count", "deviation", "first", "mean", "squares")
+
+    def __init__(self) -> None:
+        """Start with no values."""
+        self.count = 0
+        self.mean = self.squares = self.deviation = 0.0
+        self.first: list[float] | None = []
+
+    def learn(self, value: float) -> None:
+        """Take one value in."""
+        if self.first is not None:
+            self._warm_up(value)
+        else:
+            self._add(self.cut(value))
+            self.deviation = math.sqrt(self.squares / self.count)
+
+    def cut(self, value: float) -> float:
+        """Return the value, cut at ten deviations around the mean."""
+        width = _WIDE * (self.deviation or max(1.0, abs(self.mean)))
+        return min(max(value, self.mean - width), self.mean + width)
+
+    def scaled(self, value: float) -> float:
+        """Return (value - mean) / deviation, cut at 8; 0 while all values were equal."""
+        if not self.deviation:
+            return 0.0
+        return min(max((value - self.mean) / self.deviation, -_CLIP), _CLIP)
+
+    def _warm_up(self, value: float) -> None:
+        first = [*(self.first or ()), value]
+        middle = median_low(first)
+        spread = _NORMAL * median_low([abs(item - middle) for item in first])
+        width = _WIDE * (spread or max(1.0, abs(middle)))
+        self.count, self.mean, self.squares = 0, 0.0, 0.0
+        for item in first:
+            self._add(min(max(item, middle - width), middle + width))
+        self.deviation = math.sqrt(self.squares / self.count)
+        self.first = first if len(first) < _WARM_UP else None
+
+    def _add(self, value: float) -> None:
+        self.count += 1
+        delta = value - self.mean
+        self.mean += delta / self.count
+        self.squares += delta * (value - self.mean)
+
+    def state(self) -> list[Any]:
+        """Return all that moves."""
+        return [self.count, self.mean, self.squares, self.first]
+
+    @classmethod
+    def of(cls, state: list[Any]) -> "Scale":
+        """Continue what `state` gave."""
+        scale = cls()
+        scale.count, scale.mean, scale.squares, scale.first = state
+        scale.deviation = math.sqrt(scale.squares / scale.count) if scale.count else 0.0
+        return scale
+
+
+class Tabular:
+    """Numbers and booleans scaled (or only cut), string values as columns of their own (one-hot), null left out.
+
+    The first 20,000 columns have names of their own. Numbers under later names are ignored; later string values, and those of
+    more than 100 characters, share 1,024 overflow columns by hash.
+    """
+
+    def __init__(self, *, scale: bool = True, one_hot: bool = True) -> None:
+        """Choose whether numbers are scaled and strings made columns; without `one_hot` strings pass as they are."""
+        self.scale = scale
+        self.one_hot = one_hot
+        self.scales: dict[str, Scale] = {}
+        self.values: dict[str, None] = {}
+
+    def learn(self, features: Features) -> None:
+        """Take one sample's features into the scales and columns."""
+        scales = self.scales
+        for name, value in features.items():
+            if value.__class__ is str:
+                self._learn_value(f"{name}={value}")
+            elif value is not None:
+                scale = scales.get(name)
+                if scale is None:
+                    if len(scales) + len(self.values) >= MAX_COLUMNS:
+                        continue
+                    scale = scales[name] = Scale()
+                scale.learn(float(value))
+
+    def transform(self, features: Features) -> dict[str, Any]:
+        """Return the columns of one sample; nothing is learned."""
+        vector: dict[str, Any] = {}
+        scales = self.scales
+        for name, value in features.items():
+            if value.__class__ is str:
+                if self.one_hot:
+                    vector[self._column(f"{name}={value}")] = 1.0
+                else:
+                    vector[name] = value
+            elif value is not None:
+                scale = scales.get(name)
+                if scale is not None:
+                    number = float(value)
+                    vector[name] = scale.scaled(number) if self.scale else scale.cut(number)
+        return vector
+
+    def _learn_value(self, column: str) -> None:
+        if self.one_hot and column not in self.values and len(column) <= _LONG and len(self.scales) + len(self.values) < MAX_COLUMNS:
+            self.values[column] = None
+
+    def _column(self, column: str) -> str:
+        return column if column in self.values else _shared(column)
+
+    def state(self) -> Any:
+        """Return all that moves."""
+        return [{name: scale.state() for name, scale in self.scales.items()}, list(self.values)]
+
+    def restore(self, state: Any) -> None:
+        """Continue what `state` gave."""
+        scales, values = state
+        self.scales = {name: Scale.of(scale) for name, scale in scales.items()}
+        self.values = dict.fromkeys(values)
+
+
+class Words:
+    """TF-IDF weights of the words of one text field, L2-normalised, as scikit-learn and River define them.
+
+    weight = count / length x (ln((1 + texts) / (1 + texts with the word)) + 1). Words are River's `BagOfWords` tokens. The first
+    `columns` words have columns of their own, later ones share 1,024 by hash; with `hashing` all words share `columns` columns.
+    """
+
+    def __init__(self, field: str, *, hashing: bool, columns: int) -> None:
+        """Name the field and the bound on columns."""
+        self.field = field
+        self.hashing = hashing
+        self.columns = columns
+        self.texts = 0
+        self.frequencies: dict[str, int] = {}
+
+    def learn(self, features: Features) -> None:
+        """Take one sample's text into the frequencies."""
+        self.texts += 1
+        known = self.frequencies
+        for column in dict.fromkeys(map(self._column, self._words(features))):
+            known[column] = known.get(column, 0) + 1
+
+    def transform(self, features: Features) -> Vector:
+        """Return the weights of one sample's words; nothing is learned."""
+        counts: dict[str, int] = {}
+        for word in self._words(features):
+            column = self._column(word)
+            counts[column] = counts.get(column, 0) + 1
+        known, texts = self.frequencies, 1 + self.texts
+        weights = {column: count * (math.log(texts / (1 + known.get(column, 0))) + 1) for column, count in counts.items()}
+        norm = math.sqrt(math.fsum(weight * weight for weight in weights.values())) or 1.0
+        return {column: weight / norm for column, weight in weights.items()}
+
+    def _words(self, features: Features) -> Any:
+        value = features.get(self.field)
+        return _split(value) if isinstance(value, str) else ()
+
+    def _column(self, word: str) -> str:
+        if self.hashing:
+            return f"#{crc32(word.encode()) % self.columns}"
+        if word in self.frequencies or (len(self.frequencies) < self.columns and len(word) <= _LONG):
+            return word
+        return _shared(word)
+
+    def state(self) -> Any:
+        """Return all that moves."""
+        return [self.texts, self.frequencies]
+
+    def restore(self, state: Any) -> None:
+        """Continue what `state` gave."""
+        self.texts, self.frequencies = state
+
+
+def _shared(column: str) -> str:
+    return f"#{crc32(column.encode()) % _OVERFLOW}"
+
+
+encode_state = msgspec.msgpack.encode
+decode_state = msgspec.msgpack.decode

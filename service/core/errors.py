@@ -1,0 +1,66 @@
+"""Everything that askwhen raises on purpose. HTTP words do not belong here: `service.api.errors` has the table of statuses.
+
+AskwhenError
+├── Invalid                 the input breaks a rule; `pointer` says where
+├── UnknownStream           no stream of that name
+├── UnknownSample           no such sample is held
+├── Conflict                the same id with other content
+├── TooLarge                the input is larger than a limit
+├── Unavailable             the log does not answer; try again
+│   └── StorageFull         the disk is full; make room, then try again
+├── FolderInUse             another server holds the data folder
+├── IncompatibleData        the data folder was written by a newer askwhen
+└── CorruptLog              the log contradicts itself
+"""
+
+
+class AskwhenError(Exception):
+    """The root of the tree."""
+
+
+class Invalid(AskwhenError):
+    """An input that breaks a rule.
+
+    `pointer` is the RFC 6901 JSON pointer to the offending place (`""` is the whole document), `detail` says what is wrong there.
+    """
+
+    def __init__(self, pointer: str, detail: str) -> None:
+        super().__init__(f"{pointer or '/'}: {detail}")
+        self.pointer = pointer
+        self.detail = detail
+
+
+class UnknownStream(AskwhenError):
+    """No stream of that name."""
+
+
+class UnknownSample(AskwhenError):
+    """No such sample is held."""
+
+
+class Conflict(AskwhenError):
+    """The same id came with other content."""
+
+
+class TooLarge(AskwhenError):
+    """The input is larger than a limit."""
+
+
+class Unavailable(AskwhenError):
+    """The log does not answer; nothing was stored."""
+
+
+class StorageFull(Unavailable):
+    """The disk is full; nothing was stored."""
+
+
+class FolderInUse(AskwhenError):
+    """Another server holds the data folder."""
+
+
+class IncompatibleData(AskwhenError):
+    """The data folder was written by a newer askwhen."""
+
+
+class CorruptLog(AskwhenError):
+    """The log contradicts itself."""

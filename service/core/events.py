@@ -1,0 +1,118 @@
+"""What happened, as it stands in the log: the only durable truth. Values and their bytes; no folding here.
+
+An event carries all that its fold needs, so that a log alone rebuilds the learned state: times and secrets come from whoever
+appends, vectors are made at append.
+"""
+
+import msgspec
+
+from service.core.config import StreamConfig
+from service.core.features import Features
+from service.core.records import Decision
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """The small part of the decision state after a sample: samples seen, labels due to the budget, the rule's few numbers."""
+
+    seen: int
+    due: float
+    rule: list[float]
+
+
+class _Event(msgspec.Struct, frozen=True, tag_field="kind", tag=str.lower):
+    at: float  # seconds since 1970, UTC
+
+
+class Configured(_Event, frozen=True):
+    """A stream was created (with its secret) or its configuration replaced."""
+
+    config: StreamConfig
+    secret: bytes | None = None
+
+
+class Asked(_Event, frozen=True):
+    """A question was asked: the sample's raw features and the decision as it was answered."""
+
+    features: Features
+    decision: Decision
+    mark: Mark
+    expires_at: float
+    time: str | None = None
+
+    @property
+    def sample_id(self) -> str:
+        """The sample that the question is about."""
+        return self.decision.id
+
+
+class Withdrawn(_Event, frozen=True):
+    """A question landed after its asker had been told `unavailable`: nobody saw it, so its place is given back."""
+
+    sample_id: str
+
+
+class Expired(_Event, frozen=True):
+    """Nobody answered in time."""
+
+    sample_id: str
+
+
+class Labelled(_Event, frozen=True):
+    """An answer: the raw features, and the vector that the model of `epoch` learns."""
+
+    sample_id: str
+    label: str
+    labeler: str
+    epoch: int
+    features: Features
+    vector: dict[str, float | int | str | bool]
+    labeled_at: str | None = None
+
+
+class Retracted(_Event, frozen=True):
+    """A labeler takes an answer back."""
+
+    sample_id: str
+    labeler: str
+
+
+class Swapped(_Event, frozen=True):
+    """From here on the model rebuilt without what was superseded up to `through` answers."""
+
+    through: int
+
+
+class Checkpoint(_Event, frozen=True):
+    """The decision state, and the transcript of the serving state after the event `through`.
+
+    `preprocessing` is None where it is too large to be written every second.
+    """
+
+    run: int
+    through: int
+    transcript: bytes
+    epoch: int
+    mark: Mark
+    rule: list[float]
+    preprocessing: bytes | None = None
+
+
+Event = Configured | Asked | Withdrawn | Expired | Labelled | Retracted | Swapped | Checkpoint
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Event)
+
+
+def encode(event: Event) -> bytes:
+    """Return the event as MessagePack; floats keep every bit."""
+    return _encoder.encode(event)
+
+
+def decode(data: bytes) -> Event:
+    """Return the event that `encode` wrote; raises `msgspec.ValidationError` on anything else."""
+    return _decoder.decode(data)
+
+
+def sample_of(event: Event) -> str | None:
+    """The sample that an event is about, if it is about one."""
+    return getattr(event, "sample_id", None)

@@ -1,0 +1,80 @@
+"""What may come in as an id, a label or a feature, and what is refused, and why. Nothing is changed or learned here."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from service.core.errors import Invalid
+
+MAX_MAGNITUDE = 1e100
+MAX_FEATURES = 1_000
+MAX_NAME = 200  # characters
+MAX_TEXT = 65_536  # characters
+MAX_ID = 128  # characters
+MAX_LABEL = 200  # characters
+MAX_LABELER = 128  # characters
+
+Scalar = float | int | bool | str | None
+Features = dict[str, Scalar]
+
+
+def check_features(features: Mapping[str, Any], pointer: str = "/features") -> None:
+    """Raise `Invalid` at the first feature that is not a number, boolean, string or null within the limits."""
+    if len(features) > MAX_FEATURES:
+        raise Invalid(pointer, f"at most {MAX_FEATURES} features a sample, not {len(features)}")
+    for name, value in features.items():
+        kind = type(value)
+        if kind is float or kind is int:
+            if not -MAX_MAGNITUDE <= value <= MAX_MAGNITUDE:  # also refuses NaN
+                raise Invalid(_at(pointer, name), "numbers are finite and of a magnitude of at most 1e100")
+        elif kind is str:
+            if len(value) > MAX_TEXT:
+                raise Invalid(_at(pointer, name), f"a string has at most {MAX_TEXT} characters, not {len(value)}")
+        elif value is not None and kind is not bool:
+            raise Invalid(_at(pointer, name), f"a feature is a number, a boolean, a string or null, not {_json_kind(value)}")
+        if not name or len(name) > MAX_NAME:
+            raise Invalid(pointer, f"a feature's name has 1 to {MAX_NAME} characters")
+
+
+def check_id(value: str, pointer: str = "/id") -> str:
+    """Return a sample id of 1-128 printable characters, or raise `Invalid`."""
+    if not 1 <= len(value) <= MAX_ID or not value.isprintable():
+        raise Invalid(pointer, f"an id has 1 to {MAX_ID} printable characters")
+    return value
+
+
+def check_labeler(value: str, pointer: str = "/labeler") -> str:
+    """Return a labeler's name of at most 128 printable characters, or raise `Invalid`."""
+    if len(value) > MAX_LABELER or not value.isprintable():
+        raise Invalid(pointer, f"a labeler has at most {MAX_LABELER} printable characters")
+    return value
+
+
+def label_text(value: Any, pointer: str = "/label") -> str:  # noqa: ANN401 - any JSON value
+    """Return the text form that is a label's identity.
+
+    >>> [label_text(value) for value in ("spam", 3, True, "")]
+    ['spam', '3', 'true', '']
+    >>> label_text(0.5)
+    Traceback (most recent call last):
+        ...
+    service.core.errors.Invalid: /label: a label is a string, an integer or a boolean, not a number with a fraction
+    """
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if not isinstance(value, str | int):
+        raise Invalid(pointer, f"a label is a string, an integer or a boolean, not {_json_kind(value)}")
+    if isinstance(value, int) and abs(value) >= 2**63:
+        raise Invalid(pointer, "an integer label fits 64 bits")
+    text = str(value)
+    if len(text) > MAX_LABEL or not text.isprintable():
+        raise Invalid(pointer, f"a label has at most {MAX_LABEL} printable characters")
+    return text
+
+
+def _json_kind(value: object) -> str:
+    kinds = {type(None): "null", float: "a number with a fraction", list: "an array", dict: "an object"}
+    return kinds.get(type(value), type(value).__name__)
+
+
+def _at(pointer: str, name: str) -> str:
+    return f"{pointer}/{name.replace('~', '~0').replace('/', '~1')[:MAX_NAME]}"

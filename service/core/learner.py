@@ -1,0 +1,264 @@
+"""A stream's whole state, and the only writer of it: decide about samples, fold events. Synchronous; time and ids come in.
+
+Two kinds of state live here. Learned state moves in `apply` alone, with committed events in log order, and a log rebuilds it bit
+for bit. Decision state (preprocessing, the rule, what was seen) moves in `decide` with every sample and is resumed from marks.
+"""
+
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+import msgspec
+
+from service.core import events
+from service.core.budget import BudgetManager
+from service.core.catalogue import build_measure, build_model, build_rule
+from service.core.config import StreamConfig
+from service.core.digest import canonical_probabilities, digest
+from service.core.errors import CorruptLog
+from service.core.events import Asked, Checkpoint, Configured, Event, Expired, Labelled, Mark, Retracted, Swapped, Withdrawn
+from service.core.features import Features
+from service.core.open_queries import Effect, OpenQueries, Sample, Vote
+from service.core.policy import QueryPolicy
+from service.core.records import Decision, Outcome, Prediction, Query
+from service.core.taught import Taught
+
+_START = b"\0" * 32
+
+
+class Applied(NamedTuple):
+    """What an event amounted to."""
+
+    outcome: Outcome | None
+    model_version: int
+    rebuild: bool = False
+    taught: str | None = None
+
+
+class Learner:
+    """One stream. Begins with its `Configured` event at log position `seq`."""
+
+    def __init__(self, seq: int, created: Configured) -> None:
+        """Start the stream as its first event says."""
+        if created.secret is None:
+            message = "a stream's first event has no secret"
+            raise CorruptLog(message)
+        self.seq = self.anchor = self.created_seq = seq
+        self.created_at = created.at
+        self.secret = created.secret
+        self.config = created.config
+        self.version = 0
+        self.transcript = _START
+        self.queries = OpenQueries(created.config.labels.per_sample)
+        self.superseded: dict[int, int] = {}  # position of a superseded event -> position of the event that did it
+        self.rebuild_from = 0  # position of the last event that calls for a rebuild, 0 if none is due
+        self.labels = 0
+        self.taught = _fresh(seq, created.config)
+        self.candidate: Taught | None = None
+        self.checkpoint: Checkpoint | None = None
+        self.mark: Mark | None = None
+        self.budget = BudgetManager(created.config.budget)
+        self._configure_policy()
+        self.vectoriser = self.taught.serving_vectoriser()
+
+    # --- decisions -----------------------------------------------------------------------------------------------------------
+
+    def decide(self, sample_id: str, features: Features, at: float, *, available: bool = True) -> Decision:
+        """Predict, and decide whether to ask; moves the decision state only. A question is not asked until its event is folded."""
+        vector = self.vectoriser.observe(features)
+        probabilities = self.taught.predict(vector)
+        cold = len(self.taught.classes) < 2  # noqa: PLR2004 - nothing can be unsure of one class
+        utility = 1.0 if cold or not probabilities else self.measure(probabilities)
+        query = self.policy.decide(sample_id, utility, at, cold=cold, available=available)
+        return Decision(sample_id, self.version, Prediction.of(probabilities), query)
+
+    def known(self, sample_id: str, features: Features) -> Decision:
+        """The decision about a sample that was labelled without being asked: a prediction, and no question; nothing moves."""
+        prediction = Prediction.of(self.taught.predict(self.vectoriser.vector(features)))
+        query = Query(False, 0.0, "answered", 0.0, None, self.policy.rule_name, self.budget.view(asking=False))
+        return Decision(sample_id, self.version, prediction, query)
+
+    def question(self, decision: Decision, features: Features, time: str | None = None) -> Asked:
+        """The event that asks a decided question."""
+        at = self.budget.last_at
+        return Asked(at, features, decision, self.marked(), at + self.config.labels.expire_after, time)
+
+    def answer(self, sample_id: str, label: str, labeler: str, features: Features, at: float, *, brought: bool, labeled_at: str | None) -> Labelled:
+        """The event of an answer, with the vector as it is now; features that were `brought` along teach preprocessing too."""
+        vector = self.vectoriser.observe(features) if brought else self.vectoriser.vector(features)
+        return Labelled(at, sample_id, label, labeler, self.taught.epoch, features, vector, labeled_at)
+
+    def marked(self) -> Mark:
+        """The small part of the decision state as it is now."""
+        rule = self.policy.rule
+        return Mark(self.budget.seen, self.budget.due, rule.state() if rule.compact else [])
+
+    def checkpointed(self, run: int, at: float, preprocessing: bytes | None) -> Checkpoint:
+        """The decision state as it is now, with what the transcript says of the learned state."""
+        return Checkpoint(at, run, self.anchor, self.transcript, self.taught.epoch, self.marked(), self.policy.rule.state(), preprocessing)
+
+    def resume(self) -> None:
+        """Continue the decision state from the last marks that were folded; what was seen since then is forgotten."""
+        self._configure_policy()
+        self.vectoriser = self.taught.serving_vectoriser()
+        if self.mark is not None:
+            self.budget.resume(self.mark.seen, self.mark.due)
+        saved, rule = self.checkpoint, self.policy.rule
+        if saved is not None and saved.preprocessing is not None and saved.epoch == self.taught.epoch:
+            self.vectoriser.restore(saved.preprocessing)
+        state = self.mark.rule if self.mark is not None and rule.compact else saved.rule if saved is not None else None
+        if state:
+            rule.restore(state)
+
+    # --- the fold ------------------------------------------------------------------------------------------------------------
+
+    def apply(self, seq: int, event: Event) -> Applied:
+        """Fold one committed event. Total: an event that changes nothing is folded as well."""
+        if seq <= self.seq:
+            message = f"event {seq} comes after event {self.seq}"
+            raise CorruptLog(message)
+        self.seq = seq
+        if isinstance(event, Checkpoint):
+            self._keep(event)
+            return Applied(None, self.version)
+        self.anchor = seq
+        applied, probabilities = self._fold(seq, event)
+        self.transcript = _chain(self.transcript, seq, applied, probabilities)
+        return applied
+
+    def _fold(self, seq: int, event: Event) -> tuple[Applied, dict[str, float]]:
+        if isinstance(event, Labelled):
+            return self._labelled(seq, event)
+        rebuild = False
+        outcome: Outcome | None = None
+        if isinstance(event, Asked):
+            self._asked(seq, event)
+        elif isinstance(event, Expired | Withdrawn):
+            self._closed(event)
+        elif isinstance(event, Retracted):
+            effect = self.queries.retract(event.sample_id, event.labeler)
+            outcome, rebuild = effect.outcome, effect.rebuild
+            self._note(seq, effect)
+        elif isinstance(event, Swapped):
+            self._swapped(event)
+        else:
+            rebuild = self._configured(seq, event)
+        self.budget.open = len(self.queries.open)
+        return Applied(outcome, self.version, rebuild), {}
+
+    def _asked(self, seq: int, event: Asked) -> None:
+        self.mark = event.mark
+        sample = Sample(seq, event.at, event.expires_at, event.decision.query.utility)
+        self.budget.commit(event.at)
+        if not self.queries.ask(event.sample_id, sample):
+            self.budget.given_back += 1
+
+    def _closed(self, event: Expired | Withdrawn) -> None:
+        if isinstance(event, Withdrawn):
+            self.budget.given_back += self.queries.withdraw(event.sample_id)
+        elif self.queries.expire(event.sample_id) and self.config.labels.give_back:
+            self.budget.given_back += 1
+
+    def _labelled(self, seq: int, event: Labelled) -> tuple[Applied, dict[str, float]]:
+        effect = self.queries.label(event.sample_id, Vote(event.labeler, event.label, seq))
+        self._note(seq, effect)
+        outcome: Outcome = effect.outcome
+        probabilities: dict[str, float] = {}
+        if effect.teach is not None:
+            vector = self.taught.vector_of(event)
+            probabilities = self.taught.predict(vector)
+            learned = self.taught.teach(vector, effect.teach)
+            self.version += 1
+            self.labels += 1
+            outcome = outcome if learned else "unlearnable"
+            if self.candidate is not None:
+                self.candidate.follow(event, effect.teach)
+        self.budget.open = len(self.queries.open)
+        return Applied(outcome, self.version, effect.rebuild, effect.teach), probabilities
+
+    def _note(self, seq: int, effect: Effect) -> None:
+        if effect.superseded:
+            self.superseded[effect.superseded] = seq
+        if effect.rebuild:
+            self.rebuild_from = seq
+
+    def _swapped(self, event: Swapped) -> None:
+        if self.candidate is None:
+            message = "a swap came without its rebuilt model"
+            raise CorruptLog(message)
+        renewed = self.candidate.epoch != self.taught.epoch
+        self.taught, self.candidate = self.candidate, None
+        self.version += 1
+        if self.rebuild_from <= event.through:
+            self.rebuild_from = 0
+        if renewed:
+            self.checkpoint = None
+            self.vectoriser = self.taught.serving_vectoriser()
+
+    def _configured(self, seq: int, event: Configured) -> bool:
+        before, self.config = self.config, event.config
+        self.queries.per_sample = event.config.labels.per_sample
+        self.budget.configure(event.config.budget)
+        if before.query != event.config.query or before.exploration != event.config.exploration:
+            self._configure_policy()
+        if before.model == event.config.model:
+            return False
+        self.rebuild_from = seq
+        return True
+
+    def _configure_policy(self) -> None:
+        config = self.config
+        self.measure = build_measure(config.query)
+        self.policy = QueryPolicy(build_rule(config.query), config.query.rule, self.budget, config.exploration, self.secret)
+
+    def _keep(self, event: Checkpoint) -> None:
+        before = self.checkpoint
+        self.mark = event.mark
+        if event.preprocessing is None and before is not None and before.epoch == event.epoch:
+            event = msgspec.structs.replace(event, preprocessing=before.preprocessing)
+        self.checkpoint = event
+
+    # --- snapshots -----------------------------------------------------------------------------------------------------------
+
+    _PARTS = ("seq", "anchor", "created_seq", "created_at", "secret", "version", "transcript", "superseded", "rebuild_from", "labels", "taught", "mark")
+
+    def learned(self) -> dict[str, Any]:
+        """All that the log rebuilds, and the last marks of the decision state."""
+        parts = {name: getattr(self, name) for name in self._PARTS}
+        return parts | {
+            "samples": self.queries.samples,
+            "open": self.queries.open,
+            "budget": self.budget.learned(),
+            "config": msgspec.msgpack.encode(self.config),
+            "checkpoint": None if self.checkpoint is None else events.encode(self.checkpoint),
+        }
+
+    def fingerprint(self) -> bytes:
+        """A canonical hash of all that the log rebuilds; checkpoints, which come and go, are no part of it."""
+        return digest({name: part for name, part in self.learned().items() if name not in {"seq", "mark", "checkpoint"}})
+
+    @classmethod
+    def of(cls, learned: dict[str, Any]) -> "Learner":
+        """Continue what `learned` gave, and resume the decision state."""
+        config = msgspec.msgpack.decode(learned["config"], type=StreamConfig)
+        learner = cls(learned["created_seq"], Configured(learned["created_at"], config, learned["secret"]))
+        for name in cls._PARTS:
+            setattr(learner, name, learned[name])
+        learner.queries.samples, learner.queries.open = learned["samples"], learned["open"]
+        learner.budget.restore(learned["budget"])
+        saved = learned["checkpoint"]
+        checkpoint = None if saved is None else events.decode(saved)
+        learner.checkpoint = checkpoint if isinstance(checkpoint, Checkpoint) else None
+        learner.resume()
+        return learner
+
+
+def _fresh(epoch: int, config: StreamConfig) -> Taught:
+    built = build_model(config.model)
+    return Taught(epoch, built.model, built.vectoriser)
+
+
+def _chain(transcript: bytes, seq: int, applied: Applied, probabilities: dict[str, float]) -> bytes:
+    digest = blake2b(transcript, digest_size=32)
+    digest.update(f"{seq}|{applied.outcome}|{applied.model_version}|".encode())
+    digest.update(canonical_probabilities(probabilities))
+    return digest.digest()

@@ -1,0 +1,144 @@
+"""The named models, built from River. A model is added by one function and one entry; nothing else changes."""
+
+import copy
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from river import forest, linear_model, multiclass, naive_bayes, neighbors, optim, tree
+from river.utils import VectorDict
+
+from service.core import deterministic
+from service.core.columns import Words
+from service.core.taught import Model
+from service.core.vectoriser import Plain, Text, Vectoriser
+
+SEED = 42
+
+Params = Mapping[str, Any]
+
+
+class Built(NamedTuple):
+    """The two halves of a model: what learns from every sample, and what learns from labels."""
+
+    vectoriser: Vectoriser
+    model: Model
+
+
+class Param(NamedTuple):
+    """A parameter: its default and the range it must lie in; for strings and booleans the type of the default is all."""
+
+    default: Any
+    low: float = 0.0
+    high: float = 0.0
+    about: str = ""
+
+
+class Named(NamedTuple):
+    """An entry of the catalogue."""
+
+    build: Callable[[Params], Built]
+    params: Mapping[str, Param]
+    about: str
+
+
+class Logistic:
+    """River's logistic regression: one binary model for two classes, one against the rest from the third class on.
+
+    When a third class appears the first two go on as they are: against-the-rest models of two classes are each other's mirror.
+    """
+
+    def __init__(self, learning_rate: float, l2: float) -> None:
+        """Start with no class."""
+        self._binary: linear_model.LogisticRegression | None = linear_model.LogisticRegression(optim.SGD(learning_rate), l2=l2)
+        self._rest = multiclass.OneVsRestClassifier(self._binary.clone())
+
+    def predict_proba_one(self, x: dict[str, float]) -> dict[int, float]:
+        """Return a probability a class code."""
+        model = self._binary or self._rest
+        return model.predict_proba_one(x)
+
+    def learn_one(self, x: dict[str, float], y: int) -> None:
+        """Learn one label."""
+        if self._binary is not None and y > 1:
+            self._rest.classifiers = {0: _mirrored(self._binary), 1: self._binary}
+            self._binary = None
+        (self._binary or self._rest).learn_one(x, y)
+
+
+def _mirrored(model: linear_model.LogisticRegression) -> linear_model.LogisticRegression:
+    mirror = copy.deepcopy(model)
+    mirror.intercept = -model.intercept
+    mirror._weights = VectorDict({name: -weight for name, weight in model.weights.items()})  # noqa: SLF001 - River has no setter
+    return mirror
+
+
+def _logistic(params: Params) -> Built:
+    return Built(Plain(), Logistic(params["learning_rate"], params["l2"]))
+
+
+def _naive_bayes(params: Params) -> Built:  # noqa: ARG001 - it has none
+    return Built(Plain(), naive_bayes.GaussianNB())
+
+
+def _hoeffding_tree(params: Params) -> Built:
+    return Built(Plain(), tree.HoeffdingTreeClassifier(**params))
+
+
+def _hoeffding_adaptive_tree(params: Params) -> Built:
+    return Built(Plain(), deterministic.HoeffdingAdaptiveTreeClassifier(**params, seed=SEED))
+
+
+def _adaptive_random_forest(params: Params) -> Built:
+    return Built(Plain(), forest.ARFClassifier(**params, seed=SEED))
+
+
+def _knn(params: Params) -> Built:
+    engine = neighbors.LazySearch(window_size=params["window"])
+    return Built(Plain(), neighbors.KNNClassifier(n_neighbors=params["n_neighbors"], engine=engine))
+
+
+def _text(params: Params) -> Built:
+    words = Words(params["field"], hashing=params["hashing"], columns=params["columns"])
+    return Built(Text(words), Logistic(params["learning_rate"], params["l2"]))
+
+
+_GRACE = Param(50, 1, 100_000, "labels between attempts to split a leaf")
+_DEPTH = Param(20, 1, 100, "levels of a tree")
+_L2 = Param(0.0, 0.0, 10.0, "L2 penalty")
+
+MODELS: Mapping[str, Named] = MappingProxyType(
+    {
+        "logistic": Named(
+            _logistic,
+            {"learning_rate": Param(0.05, 1e-6, 10.0, "step of stochastic gradient descent"), "l2": _L2},
+            "logistic regression; one against the rest for three classes and more",
+        ),
+        "naive-bayes": Named(_naive_bayes, {}, "Gaussian naive Bayes"),
+        "hoeffding-tree": Named(_hoeffding_tree, {"grace_period": _GRACE, "max_depth": _DEPTH}, "Hoeffding tree"),
+        "hoeffding-adaptive-tree": Named(
+            _hoeffding_adaptive_tree, {"grace_period": _GRACE, "max_depth": _DEPTH}, "Hoeffding tree that replaces branches under drift"
+        ),
+        "adaptive-random-forest": Named(
+            _adaptive_random_forest,
+            {"n_models": Param(10, 1, 100, "trees"), "grace_period": _GRACE, "max_depth": _DEPTH},
+            "random forest of Hoeffding trees that are replaced under drift",
+        ),
+        "knn": Named(
+            _knn,
+            {"n_neighbors": Param(5, 1, 100, "neighbours"), "window": Param(1_000, 10, 10_000, "labels remembered")},
+            "nearest neighbours among the last labels",
+        ),
+        "text": Named(
+            _text,
+            {
+                "field": Param("text", about="the feature that holds the text"),
+                "hashing": Param(default=False, about="share columns between words by hash"),
+                "columns": Param(50_000, 16, 1_000_000, "columns for words"),
+                "learning_rate": Param(1.0, 1e-6, 10.0, "step of stochastic gradient descent"),
+                "l2": _L2,
+            },
+            "logistic regression on TF-IDF weighted words of a text field",
+        ),
+    }
+)

@@ -1,0 +1,148 @@
+"""What was asked and answered, by sample id: which questions are open, who said what, and what that amounts to.
+
+Pure bookkeeping over the log. It knows no model: it says what is to be taught, not how.
+"""
+
+from collections import Counter
+from typing import NamedTuple
+
+import msgspec
+
+from service.core.records import Outcome
+
+
+class Vote(NamedTuple):
+    """One labeler's standing answer and its place in the log."""
+
+    labeler: str
+    label: str
+    seq: int
+
+
+class Sample(msgspec.Struct):
+    """A sample that was asked or labelled. `asked_seq` 0: never asked. `taught_seq` 0: teaches nothing (yet)."""
+
+    asked_seq: int = 0
+    asked_at: float = 0.0
+    expires_at: float = 0.0
+    utility: float = 0.0
+    expired: bool = False
+    withdrawn: bool = False
+    votes: list[Vote] = []  # noqa: RUF012 - msgspec copies it for every instance
+    taught: str | None = None
+    taught_seq: int = 0
+
+    @property
+    def state(self) -> str:
+        """`open`, `answered`, `expired`, `withdrawn`, or `unasked` for a sample that was never asked and whose label is gone."""
+        if self.taught is not None:
+            return "answered"
+        if self.withdrawn:
+            return "withdrawn"
+        if self.expired:
+            return "expired"
+        return "open" if self.asked_seq else "unasked"
+
+    def vote_of(self, labeler: str) -> Vote | None:
+        """The labeler's standing answer, if there is one."""
+        return next((vote for vote in self.votes if vote.labeler == labeler), None)
+
+
+class Effect(NamedTuple):
+    """What a label amounts to: its outcome; the label to teach now, if any; whether the model must be rebuilt without an earlier one."""
+
+    outcome: Outcome
+    teach: str | None = None
+    superseded: int = 0
+    rebuild: bool = False
+
+
+class OpenQueries:
+    """Every sample ever asked or labelled, and which questions are open, oldest first."""
+
+    def __init__(self, per_sample: int) -> None:
+        """Start empty; `per_sample` votes make a sample teach."""
+        self.per_sample = per_sample
+        self.samples: dict[str, Sample] = {}
+        self.open: dict[str, None] = {}
+
+    def ask(self, sample_id: str, sample: Sample) -> bool:
+        """Open a question; False if the id is known already and nothing changes."""
+        if sample_id in self.samples:
+            return False
+        self.samples[sample_id] = sample
+        self.open[sample_id] = None
+        return True
+
+    def expire(self, sample_id: str) -> bool:
+        """Close a question that nobody answered; False if it is not open."""
+        if sample_id not in self.open:
+            return False
+        self.samples[sample_id].expired = True
+        del self.open[sample_id]
+        return True
+
+    def withdraw(self, sample_id: str) -> bool:
+        """Close a question that nobody was shown; False if it is not open."""
+        if sample_id not in self.open:
+            return False
+        self.samples[sample_id].withdrawn = True
+        del self.open[sample_id]
+        return True
+
+    def foresee(self, sample_id: str, label: str, labeler: str) -> Outcome | None:
+        """`duplicate` for an answer that stands already, None for one that belongs in the log; nothing changes."""
+        sample = self.samples.get(sample_id)
+        standing = sample.vote_of(labeler) if sample else None
+        return "duplicate" if standing is not None and standing.label == label else None
+
+    def label(self, sample_id: str, vote: Vote) -> Effect:
+        """Take an answer in."""
+        sample = self.samples.get(sample_id)
+        if sample is None:
+            sample = self.samples[sample_id] = Sample()
+        earlier = sample.vote_of(vote.labeler)
+        if earlier is not None and earlier.label == vote.label:
+            return Effect("duplicate")
+        if earlier is not None:
+            return self._correct(sample_id, sample, earlier, vote)
+        sample.votes.append(vote)
+        if sample.taught is not None:
+            return Effect("recorded" if vote.label == sample.taught else "conflict")
+        late = sample.expired
+        self._settle(sample_id, sample)
+        if sample.taught is None:
+            return Effect("recorded")
+        return Effect("late" if late else "learned", teach=sample.taught)
+
+    def retract(self, sample_id: str, labeler: str) -> Effect:
+        """Take an answer back; the question opens again where nothing else answers it."""
+        sample = self.samples.get(sample_id)
+        earlier = sample.vote_of(labeler) if sample else None
+        if sample is None or earlier is None:
+            return Effect("unknown")
+        rebuild = bool(sample.taught_seq) and earlier.seq <= sample.taught_seq
+        sample.votes.remove(earlier)
+        self._settle(sample_id, sample)
+        return Effect("retracted", superseded=earlier.seq, rebuild=rebuild)
+
+    def _correct(self, sample_id: str, sample: Sample, earlier: Vote, vote: Vote) -> Effect:
+        rebuild = bool(sample.taught_seq) and earlier.seq <= sample.taught_seq
+        sample.votes.remove(earlier)
+        sample.votes.append(vote)
+        before = sample.taught_seq
+        self._settle(sample_id, sample)
+        # A vote that now stands first may be an older one: then the rebuild alone teaches it, at its own position.
+        teach = sample.taught if sample.taught_seq == vote.seq != before else None
+        return Effect("corrected", teach=teach, superseded=earlier.seq, rebuild=rebuild)
+
+    def _settle(self, sample_id: str, sample: Sample) -> None:
+        if len(sample.votes) >= self.per_sample:
+            first = sample.votes[: self.per_sample]
+            sample.taught = Counter(vote.label for vote in first).most_common(1)[0][0]
+            sample.taught_seq = first[-1].seq
+            self.open.pop(sample_id, None)
+            return
+        sample.taught, sample.taught_seq = None, 0
+        if sample.state == "open":
+            self.open[sample_id] = None

@@ -1,0 +1,94 @@
+"""The model as if what was superseded had never been, and the faithful fold of a whole log. Pure: events come in as iterables.
+
+A rebuild is a fold of its own beside the serving state. A `Swapped` event says up to which answer it knew of corrections.
+"""
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from service.core.errors import CorruptLog
+from service.core.events import Checkpoint, Configured, Event, Swapped
+from service.core.learner import Learner
+from service.core.taught import Taught
+
+Located = tuple[int, Event]
+Reader = Callable[[int, int], Iterable[Located]]  # (after, upto): a stream's events after one position, up to another
+Witness = Callable[[int, Event, Learner], None]
+
+EVERYTHING = 2**62
+_EMPTY = "the log of the stream is empty"
+
+
+def rebuilt(log: Iterable[Located], superseded: frozenset[int], final: Configured, epoch: int) -> Learner:
+    """Fold a stream's log without the `superseded` positions, from the start under the model of `final`, whose epoch is `epoch`.
+
+    Answers made for the same epoch keep their vectors; those of earlier epochs get them from preprocessing that begins anew and
+    sees their features in log order.
+    """
+    learner: Learner | None = None
+    for seq, event in log:
+        if learner is None:
+            learner = begin(seq, _under(event, final))
+            learner.taught.epoch = epoch
+        elif seq not in superseded and not isinstance(event, Swapped | Checkpoint):
+            learner.apply(seq, _under(event, final))
+    if learner is None:
+        raise CorruptLog(_EMPTY)
+    return learner
+
+
+def _under(event: Event, final: Configured) -> Event:
+    if isinstance(event, Configured):
+        return msgspec.structs.replace(event, config=msgspec.structs.replace(event.config, model=final.config.model))
+    return event
+
+
+def rebuild_of(superseded: dict[int, int], read: Reader, through: int, upto: int = EVERYTHING) -> Taught:
+    """The model that a swap brings which knows of corrections up to `through`, taught all answers up to `upto`.
+
+    `superseded` maps positions of superseded events to those of the events that did it.
+    """
+    final, epoch = _model_at(read(0, through))
+    gone = frozenset(old for old, new in superseded.items() if new <= through)
+    return rebuilt(read(0, upto), gone, final, epoch).taught
+
+
+def _model_at(log: Iterable[Located]) -> tuple[Configured, int]:
+    final: Configured | None = None
+    epoch = 0
+    for seq, event in log:
+        if isinstance(event, Configured):
+            if final is None or event.config.model != final.config.model:
+                epoch = seq
+            final = event
+    if final is None:
+        raise CorruptLog(_EMPTY)
+    return final, epoch
+
+
+def fold(read: Reader, learner: Learner | None = None, witness: Witness | None = None) -> Learner:
+    """Fold a stream's log as the serving state did, swaps included, from its creation or from where `learner` stands.
+
+    `witness` is told of every event after it was folded.
+    """
+    for seq, event in read(learner.seq if learner is not None else 0, EVERYTHING):
+        if learner is None:
+            learner = begin(seq, event)
+        else:
+            if isinstance(event, Swapped):
+                learner.candidate = rebuild_of(learner.superseded, read, event.through, seq - 1)
+            learner.apply(seq, event)
+        if witness is not None:
+            witness(seq, event, learner)
+    if learner is None:
+        raise CorruptLog(_EMPTY)
+    return learner
+
+
+def begin(seq: int, event: Event) -> Learner:
+    """The learner that a stream's first event creates."""
+    if not isinstance(event, Configured):
+        message = f"event {seq} comes before its stream was created"
+        raise CorruptLog(message)
+    return Learner(seq, event)

@@ -1,0 +1,54 @@
+"""The values that the core hands out: a prediction, a decision, the outcome of a label. Frozen; nobody acts in here."""
+
+from typing import Literal
+
+import msgspec
+
+Reason = Literal["cold-start", "uncertain", "exploration", "random", "periodic", "confident", "budget", "max-open", "cap", "unavailable", "disabled", "answered"]
+Outcome = Literal["learned", "duplicate", "corrected", "recorded", "conflict", "late", "unlearnable", "retracted", "unknown"]
+
+
+class Prediction(msgspec.Struct, frozen=True):
+    """What the model says: the likeliest class, its probability, and all of them by class text; empty before the first label."""
+
+    label: str | None
+    confidence: float | None
+    probabilities: dict[str, float]
+
+    @classmethod
+    def of(cls, probabilities: dict[str, float]) -> "Prediction":
+        """Pick the likeliest class; the first of equals, in order of first appearance."""
+        if not probabilities:
+            return cls(None, None, {})
+        label = max(probabilities, key=probabilities.__getitem__)
+        return cls(label, probabilities[label], probabilities)
+
+
+class BudgetView(msgspec.Struct, frozen=True):
+    """The account at the moment of a decision: samples seen, questions asked less given back, how many were allowed, how many wait."""
+
+    seen: int
+    asked: int
+    allowed: int
+    open: int
+
+
+class Query(msgspec.Struct, frozen=True):
+    """Whether to ask and why. `probability` is the propensity, before the coin was thrown, that this sample would be asked."""
+
+    ask: bool
+    probability: float
+    reason: Reason
+    utility: float
+    threshold: float | None
+    rule: str
+    budget: BudgetView
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """The answer to a sample, as it is stored with a question and given again to the same id."""
+
+    id: str
+    model_version: int
+    prediction: Prediction
+    query: Query

@@ -1,0 +1,43 @@
+"""The default rule: a query probability that is a logistic function of the utility's logit, steered by what was spent less what was due."""
+
+import math
+from typing import ClassVar
+
+from service.core.rules.base import Account, Stateless, Verdict
+
+_LOW, _HIGH = 0.0005, 0.998  # utilities are cut here, so that ties at certainty stay within the controller's reach
+_SPAN = 10.0  # logits that the threshold travels while the start-up grant is spent
+_SMALLEST_GRANT = 25.0  # questions; keeps the controller from jumping where there is no grant
+
+
+class Logit(Stateless):
+    """p = sigmoid((logit(u) - x) / temperature), with x = start + gain * (asked - due).
+
+    The threshold x lives in logits, where utilities near 0 and 1 stay apart, and integrates actual asks, so that what is asked
+    stays near what is due on every stream and the start-up grant is spent early, when the model is unsure. By default the gain
+    spends the grant over ten logits. Source: the `logitd` sampler of the project's label-efficiency study; an integral
+    controller on the threshold in the manner of BIQF's balancing (Kottke, Krempl, Spiliopoulou 2015).
+    """
+
+    reason: ClassVar[str] = "uncertain"
+
+    def __init__(self, temperature: float = 0.2, start: float = -2.0, gain: float | None = None) -> None:
+        """Keep the parameters; `gain` None is 10 / max(grant, 25) logits a question."""
+        self.temperature = temperature
+        self.start = start
+        self.gain = gain
+
+    def query(self, utility: float, account: Account) -> Verdict:
+        """Return the logistic probability at this utility."""
+        gain = self.gain if self.gain is not None else _SPAN / max(account.grant, _SMALLEST_GRANT)
+        offset = self.start + gain * account.balance
+        cut = min(max(utility, _LOW), _HIGH)
+        logit = math.log(cut / (1.0 - cut))
+        return Verdict(_sigmoid((logit - offset) / self.temperature), _sigmoid(offset))
+
+
+def _sigmoid(value: float) -> float:
+    if value >= 0:
+        return 1.0 / (1.0 + math.exp(-min(value, 500.0)))
+    scaled = math.exp(max(value, -500.0))
+    return scaled / (1.0 + scaled)

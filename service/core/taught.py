@@ -1,0 +1,91 @@
+"""A model and the classes it knows: the state that only labels move. It decides nothing and knows neither budget nor log."""
+
+import copy
+import math
+from typing import Any, Protocol
+
+from service.core.columns import Vector
+from service.core.events import Labelled
+from service.core.vectoriser import Vectoriser
+
+_TOLERANCE = 1e-9  # by which a sum of probabilities may miss 1 before it is normalised
+
+
+class Model(Protocol):
+    """River's verbs; classes are integer codes in order of first appearance."""
+
+    def predict_proba_one(self, x: dict[str, float]) -> dict[int, float]:
+        """Return a probability a class; nothing moves."""
+        ...
+
+    def learn_one(self, x: dict[str, float], y: int) -> Any:
+        """Learn one label."""
+        ...
+
+
+class Taught:
+    """A model of one epoch (the position of the configuration that named it), its class codec, and the preprocessing it began with.
+
+    `base` gives the vectors of answers that were made for an earlier epoch. It moves with the log alone, unlike the
+    preprocessing that serves.
+    """
+
+    def __init__(self, epoch: int, model: Model, base: Vectoriser) -> None:
+        """Start with no classes."""
+        self.epoch = epoch
+        self.model = model
+        self.base = base
+        self.classes: list[str] = []
+        self._codes: dict[str, int] = {}
+
+    def predict(self, vector: Vector) -> dict[str, float]:
+        """Return a probability for every class that the model knows, by class text; empty before the first label.
+
+        Whatever the model gives is made sound: what is not finite or negative counts as nothing, the rest is normalised, and
+        a model that raises or gives nothing knows nothing.
+        """
+        if not self._codes:
+            return {}
+        try:
+            raw = self.model.predict_proba_one(vector)
+        except Exception:  # noqa: BLE001 - a broken model must not stop the service
+            return {}
+        return self._sound(raw)
+
+    def teach(self, vector: Vector, label: str) -> bool:
+        """Learn one label; False where the model raises, and then the label counts as unlearnable."""
+        code = self._codes.get(label)
+        if code is None:
+            code = self._codes[label] = len(self.classes)
+            self.classes.append(label)
+        try:
+            self.model.learn_one(vector, code)
+        except Exception:  # noqa: BLE001 - the fold is total: it goes on at any label
+            return False
+        return True
+
+    def vector_of(self, answer: Labelled) -> Vector:
+        """Return the vector to learn: the answer's own, or one made here if it was made for another model."""
+        return answer.vector if answer.epoch == self.epoch else self.base.observe(answer.features)
+
+    def follow(self, answer: Labelled, label: str) -> None:
+        """Learn what an answer taught the serving model."""
+        self.teach(self.vector_of(answer), label)
+
+    def serving_vectoriser(self) -> Vectoriser:
+        """Return a copy of the preprocessing, which serving then moves with every sample."""
+        return copy.deepcopy(self.base)
+
+    def _sound(self, raw: Any) -> dict[str, float]:
+        probabilities: dict[str, float] = {}
+        total = 0.0
+        for code, name in enumerate(self.classes):
+            value = float(raw.get(code, 0.0))
+            value = value if 0.0 <= value < math.inf else 0.0
+            probabilities[name] = value
+            total += value
+        if total <= 0.0 or total == math.inf:
+            return {}
+        if abs(total - 1.0) > _TOLERANCE:
+            return {name: value / total for name, value in probabilities.items()}
+        return probabilities

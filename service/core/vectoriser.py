@@ -1,0 +1,141 @@
+"""Preprocessing as the learner sees it: raw features in, the vector that a model learns out; the label-free half of a model.
+
+`observe` learns from a sample and gives its vector; `vector` only gives it. States go to the log, so they carry every bit.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from river import base
+
+from service.core.columns import Tabular, Vector, Words, decode_state, encode_state
+from service.core.features import Features
+from service.core.freezer import freeze, thaw
+
+
+class Vectoriser(Protocol):
+    """What turns raw features into vectors."""
+
+    def observe(self, features: Features) -> Vector:
+        """Learn from the features, without a label, and return their vector."""
+        ...
+
+    def vector(self, features: Features) -> Vector:
+        """Return the vector of the features; nothing moves."""
+        ...
+
+    def state(self) -> bytes:
+        """Return all that moves."""
+        ...
+
+    def restore(self, state: bytes) -> None:
+        """Continue what `state` gave."""
+        ...
+
+
+class Plain:
+    """Scaled numbers and one-hot strings."""
+
+    def __init__(self) -> None:
+        """Start with no columns."""
+        self._tabular = Tabular()
+
+    def observe(self, features: Features) -> Vector:
+        """Learn, then transform."""
+        self._tabular.learn(features)
+        return self._tabular.transform(features)
+
+    def vector(self, features: Features) -> Vector:
+        """Transform."""
+        return self._tabular.transform(features)
+
+    def state(self) -> bytes:
+        """Return the columns."""
+        return encode_state(self._tabular.state())
+
+    def restore(self, state: bytes) -> None:
+        """Continue the columns."""
+        self._tabular.restore(decode_state(state))
+
+
+class Text:
+    """One text field as weighted words, everything else as `Plain` has it."""
+
+    def __init__(self, words: Words) -> None:
+        """Take the text field's half."""
+        self._words = words
+        self._tabular = Tabular()
+
+    def observe(self, features: Features) -> Vector:
+        """Learn, then transform."""
+        self._words.learn(features)
+        self._tabular.learn(self._rest(features))
+        return self.vector(features)
+
+    def vector(self, features: Features) -> Vector:
+        """Transform."""
+        return {**self._words.transform(features), **self._tabular.transform(self._rest(features))}
+
+    def _rest(self, features: Features) -> Features:
+        return {name: value for name, value in features.items() if name != self._words.field}
+
+    def state(self) -> bytes:
+        """Return words and columns."""
+        return encode_state([self._words.state(), self._tabular.state()])
+
+    def restore(self, state: bytes) -> None:
+        """Continue words and columns."""
+        words, tabular = decode_state(state)
+        self._words.restore(words)
+        self._tabular.restore(tabular)
+
+
+class Prefix:
+    """The unsupervised first steps of a free pipeline, behind a guard that cuts wild values.
+
+    A step at which a sample raises leaves an empty vector, which predicts nothing and is asked about like any unknown.
+    """
+
+    def __init__(self, steps: Sequence[base.Transformer], *, one_hot: bool) -> None:
+        """Take the steps; `one_hot` where none of them handles strings."""
+        self._steps = list(steps)
+        self._guard = Tabular(scale=False, one_hot=one_hot)
+
+    def observe(self, features: Features) -> Vector:
+        """Learn step by step, then transform."""
+        self._guard.learn(features)
+        return self._run(features, learning=True)
+
+    def vector(self, features: Features) -> Vector:
+        """Transform."""
+        return self._run(features, learning=False)
+
+    def _run(self, features: Features, *, learning: bool) -> Vector:
+        vector: Any = self._guard.transform(features)
+        try:
+            for step in self._steps:
+                if learning:
+                    step.learn_one(vector)
+                vector = step.transform_one(vector)
+        except Exception:  # noqa: BLE001 - a step may raise anything at features that it was not made for
+            return {}
+        return {_name(key): value for key, value in vector.items() if _sound(value)}
+
+    def state(self) -> bytes:
+        """Return guard and steps."""
+        return encode_state([self._guard.state(), freeze(self._steps)])
+
+    def restore(self, state: bytes) -> None:
+        """Continue guard and steps."""
+        guard, steps = decode_state(state)
+        self._guard.restore(guard)
+        self._steps = thaw(steps)
+
+
+def _name(key: object) -> str:
+    return " ".join(map(str, key)) if isinstance(key, tuple) else str(key)
+
+
+def _sound(value: Any) -> bool:
+    return isinstance(value, str | bool) or math.isfinite(value)

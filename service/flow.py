@@ -1,0 +1,239 @@
+"""The story, in reading order: a sample is observed, a question asked, an answer learned, taken back, looked up.
+
+Steps and their order only. What is durable is in the journal, what is decided in the core, what is HTTP in `service.api`.
+"""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from service.core.errors import Conflict, Invalid, Unavailable, UnknownSample, UnknownStream
+from service.core.events import Asked, Event, Labelled, Retracted, Withdrawn
+from service.core.features import Features
+from service.core.config import MAX_CLASSES
+from service.core.open_queries import Sample
+from service.core.records import Decision, Outcome
+from service.journal import Committed, Journal
+from service.ports import Clock, Log, Observer
+from service.streams import Live, Memory, Remembered, Streams, fingerprint
+
+ASK_PATIENCE = 1.0  # seconds that a sample waits for its question to be durable
+LABEL_PATIENCE = 15.0  # seconds that a label waits
+
+
+class Answer(NamedTuple):
+    """What a sample gets."""
+
+    decision: Decision
+    replayed: bool
+
+
+class Learned(NamedTuple):
+    """What a label gets."""
+
+    outcome: Outcome
+    model_version: int
+    rebuilding: bool
+
+
+class Held(NamedTuple):
+    """All that is known of a sample: its answer, and what became of its question and labels where it has any."""
+
+    decision: Decision | None
+    sample: Sample | None
+
+
+class Flow:
+    """Everything that upstream services and labelling tools do to a stream."""
+
+    def __init__(self, streams: Streams, journal: Journal, log: Log, memory: Memory, clock: Clock, observers: Sequence[Observer]) -> None:
+        """Take the parts."""
+        self._streams = streams
+        self._journal = journal
+        self._log = log
+        self._memory = memory
+        self._clock = clock
+        self._observers = observers
+
+    # --- samples -------------------------------------------------------------------------------------------------------------
+
+    async def observe(self, stream: str, sample_id: str | None, features: Features, sampled_at: str | None = None) -> Answer:
+        """Predict and decide; an answer that asks comes only after its question is durable."""
+        live = self._streams[stream]
+        if sample_id is None:
+            return Answer(await self._decide(live, uuid.uuid4().hex, features, sampled_at, remember=False), replayed=False)
+        async with live.turn(sample_id):
+            stored = await self._stored(live, sample_id, features)
+            if stored is not None:
+                for observer in self._observers:
+                    observer.replayed(stream)
+                return Answer(stored, replayed=True)
+            return Answer(await self._decide(live, sample_id, features, sampled_at, remember=True), replayed=False)
+
+    async def _decide(self, live: Live, sample_id: str, features: Features, sampled_at: str | None, *, remember: bool) -> Decision:
+        started = time.perf_counter()
+        decision = live.learner.decide(sample_id, features, self._clock(), available=not self._journal.stalled)
+        seconds = time.perf_counter() - started
+        if decision.query.ask:
+            decision = await self._ask(live, decision, features, sampled_at)
+        if remember:
+            self._memory.put(live.name, sample_id, Remembered(fingerprint(features), decision))
+        for observer in self._observers:
+            observer.decided(live.name, decision, seconds)
+        return decision
+
+    async def _ask(self, live: Live, decision: Decision, features: Features, sampled_at: str | None) -> Decision:
+        learner = live.learner
+        token = learner.budget.take()
+        event = learner.question(decision, features, sampled_at)
+        asked = self._append(live, event, settle=lambda: learner.budget.release(token))
+        try:
+            await asyncio.wait_for(asyncio.shield(asked), ASK_PATIENCE)
+        except TimeoutError:
+            asked.add_done_callback(lambda done: self._withdraw(live, decision.id, done))
+            return _unavailable(decision)
+        except Unavailable:
+            return _unavailable(decision)
+        return decision
+
+    def _withdraw(self, live: Live, sample_id: str, landed: "asyncio.Future[Committed]") -> None:
+        if not landed.cancelled() and landed.exception() is None and not live.dropped:
+            self._journal.append(live.name, Withdrawn(self._clock(), sample_id))
+
+    def _append(self, live: Live, event: Event, settle: Callable[[], None] | None = None) -> "asyncio.Future[Committed]":
+        if live.dropped:
+            message = f"the stream {live.name!r} was deleted"
+            raise UnknownStream(message)
+        return self._journal.append(live.name, event, settle=settle)
+
+    async def _stored(self, live: Live, sample_id: str, features: Features) -> Decision | None:
+        remembered = self._memory.get(live.name, sample_id)
+        if remembered is not None:
+            if remembered.features != fingerprint(features):
+                raise Conflict(_OTHER_FEATURES.format(sample_id))
+            return remembered.decision
+        sample = live.learner.queries.samples.get(sample_id)
+        if sample is None:
+            return None
+        event = await self._held(live, sample)
+        if event is not None and event.features != features:
+            raise Conflict(_OTHER_FEATURES.format(sample_id))
+        if isinstance(event, Asked):
+            return event.decision
+        return live.learner.known(sample_id, features)
+
+    # --- labels --------------------------------------------------------------------------------------------------------------
+
+    async def label(
+        self, stream: str, sample_id: str, label: str, labeler: str = "", features: Features | None = None, labeled_at: str | None = None
+    ) -> Learned:
+        """Take an answer in; returns after it is durable and learned. Delivered again it is a `duplicate`."""
+        live = self._streams[stream]
+        _check_class(live, label)
+        async with live.turn(sample_id):
+            known = live.learner.queries.foresee(sample_id, label, labeler)
+            if known is not None:
+                return self._told(live, sample_id, Learned(known, live.learner.version, rebuilding=bool(live.learner.rebuild_from)))
+            raw, brought = await self._features_of(live, sample_id, features)
+            event = live.learner.answer(sample_id, label, labeler, raw, self._clock(), brought=brought, labeled_at=labeled_at)
+            return await self._learn(live, sample_id, event)
+
+    async def retract(self, stream: str, sample_id: str, labeler: str = "") -> Learned:
+        """Take an answer back; the model is rebuilt without it. Raises `UnknownSample` where there is none."""
+        live = self._streams[stream]
+        async with live.turn(sample_id):
+            sample = live.learner.queries.samples.get(sample_id)
+            if sample is None or sample.vote_of(labeler) is None:
+                message = f"there is no label of {labeler!r} for the sample {sample_id!r}"
+                raise UnknownSample(message)
+            return await self._learn(live, sample_id, Retracted(self._clock(), sample_id, labeler))
+
+    async def _learn(self, live: Live, sample_id: str, event: Labelled | Retracted) -> Learned:
+        future = self._append(live, event)
+        try:
+            committed = await asyncio.wait_for(asyncio.shield(future), LABEL_PATIENCE)
+        except TimeoutError:
+            message = "the log does not answer; send the label again, it is learned once"
+            raise Unavailable(message) from None
+        applied = committed.applied
+        return self._told(live, sample_id, Learned(applied.outcome or "unknown", applied.model_version, applied.rebuild))
+
+    def _told(self, live: Live, sample_id: str, learned: Learned) -> Learned:
+        sample = live.learner.queries.samples.get(sample_id)
+        delay = self._clock() - sample.asked_at if sample is not None and sample.asked_seq else None
+        for observer in self._observers:
+            observer.labelled(live.name, learned.outcome, delay)
+        return learned
+
+    async def _features_of(self, live: Live, sample_id: str, given: Features | None) -> tuple[Features, bool]:
+        sample = live.learner.queries.samples.get(sample_id)
+        event = None if sample is None else await self._held(live, sample)
+        if event is None:
+            if given is None:
+                message = f"the sample {sample_id!r} is not held here; send its `features` along with the label"
+                raise UnknownSample(message)
+            return given, True
+        if given is not None and given != event.features:
+            raise Conflict(_OTHER_FEATURES.format(sample_id))
+        return event.features, False
+
+    async def _held(self, live: Live, sample: Sample) -> Asked | Labelled | None:
+        position = sample.asked_seq or (sample.votes[0].seq if sample.votes else 0)
+        if not position:
+            return None
+        (event,) = await self.events(live.name, [position])
+        return event if isinstance(event, Asked | Labelled) else None
+
+    # --- looking -------------------------------------------------------------------------------------------------------------
+
+    async def events(self, stream: str, positions: Sequence[int]) -> list[Event | None]:
+        """The events at these positions, read beside the loop."""
+        return await asyncio.to_thread(self._log.get, stream, positions)
+
+    async def held(self, stream: str, sample_id: str) -> Held:
+        """What is known of a sample; raises `UnknownSample` for one that was not asked and is forgotten."""
+        live = self._streams[stream]
+        sample = live.learner.queries.samples.get(sample_id)
+        remembered = self._memory.get(stream, sample_id)
+        decision = None if remembered is None else remembered.decision
+        if decision is None and sample is not None and sample.asked_seq:
+            (event,) = await self.events(stream, [sample.asked_seq])
+            decision = event.decision if isinstance(event, Asked) else None
+        if decision is None and sample is None:
+            message = f"the sample {sample_id!r} is not held here: it was never sent, or it was not asked and is forgotten"
+            raise UnknownSample(message)
+        return Held(decision, sample)
+
+    async def waiting(self, stream: str, order: str, limit: int, after: tuple[float, int] | None) -> list[tuple[Sample, Asked]]:
+        """Open questions in order of utility or age, at most `limit`, behind the place `after` (see `place`)."""
+        queries = self._streams[stream].learner.queries
+        places = sorted((place(queries.samples[sample_id], order), sample_id) for sample_id in queries.open)
+        chosen = [queries.samples[sample_id] for at, sample_id in places if after is None or at > after][:limit]
+        found = await self.events(stream, [sample.asked_seq for sample in chosen])
+        return [(sample, event) for sample, event in zip(chosen, found, strict=True) if isinstance(event, Asked)]
+
+
+def place(sample: Sample, order: str) -> tuple[float, int]:
+    """Where a question stands in a list: by age, or by utility and then age."""
+    return (-sample.utility if order == "utility" else 0.0, sample.asked_seq)
+
+
+def _unavailable(decision: Decision) -> Decision:
+    budget = msgspec.structs.replace(decision.query.budget, asked=decision.query.budget.asked - 1, open=decision.query.budget.open - 1)
+    query = msgspec.structs.replace(decision.query, ask=False, reason="unavailable", probability=0.0, budget=budget)
+    return msgspec.structs.replace(decision, query=query)
+
+
+def _check_class(live: Live, label: str) -> None:
+    declared, known = live.learner.config.classes, live.learner.taught.classes
+    if declared is not None and label not in declared:
+        raise Invalid("/label", f"{label!r} is none of the stream's classes: {', '.join(map(repr, declared[:20]))}")
+    if len(known) >= MAX_CLASSES and label not in known:
+        raise Invalid("/label", f"the stream has {MAX_CLASSES} classes already")
+
+
+_OTHER_FEATURES = "the sample {!r} is held here with other features"

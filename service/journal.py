@@ -1,0 +1,122 @@
+"""From an event to its fold: submit to the log, and when it is on disk apply it, in log order, in short turns.
+
+It decides nothing. Whoever appends gets a future of what the fold made of the event.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from service.core.events import Event
+from service.core.learner import Applied
+from service.ports import Entry, Log, Observer, Result
+
+_TURN = 0.002  # seconds of folding before others get the loop
+_SLOW = 1.0  # seconds without an answer after which the log counts as stalled
+
+Fold = Callable[[str, int, Event], Applied]
+
+
+class Committed(NamedTuple):
+    """An event that is on disk and folded."""
+
+    seq: int
+    applied: Applied
+
+
+class _Waiting(NamedTuple):
+    future: "asyncio.Future[Committed]"
+    settle: Callable[[], None] | None
+    since: float
+
+
+class Journal:
+    """The one way for events into the log and from there into memory."""
+
+    def __init__(self, log: Log, fold: Fold, observers: Sequence[Observer]) -> None:
+        """Take the log, and the function that folds a committed event into its stream."""
+        self._log = log
+        self._fold = fold
+        self._observers = observers
+        self._waiting: dict[int, _Waiting] = {}
+        self._results: deque[Result] = deque()
+        self._tickets = 0
+        self._folding = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def start(self) -> None:
+        """Begin to take events."""
+        loop = asyncio.get_running_loop()
+        self._log.start(lambda results: loop.call_soon_threadsafe(self._deliver, results))
+
+    def append(
+        self, stream: str, event: Event | None, *, slot: str | None = None, settle: Callable[[], None] | None = None
+    ) -> "asyncio.Future[Committed]":
+        """Submit an event; the future comes after its fold, or with `Unavailable`. `settle` runs just before either."""
+        future: asyncio.Future[Committed] = asyncio.get_running_loop().create_future()
+        # Nobody may be left to look at a failure: a request can have gone by then.
+        future.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self._tickets += 1
+        self._waiting[self._tickets] = _Waiting(future, settle, time.monotonic())
+        self._idle.clear()
+        self._log.submit(Entry(stream, event, slot, self._tickets))
+        return future
+
+    @property
+    def stalled(self) -> bool:
+        """Whether the oldest event has been waiting for its commit for more than a second."""
+        oldest = next(iter(self._waiting.values()), None)
+        return oldest is not None and time.monotonic() - oldest.since > _SLOW
+
+    async def settled(self) -> None:
+        """Wait until everything submitted so far is folded or failed."""
+        await self._idle.wait()
+
+    def _deliver(self, results: Sequence[Result]) -> None:
+        failed = sum(result.error is not None for result in results)
+        since = self._waiting[results[0].entry.ticket].since
+        for observer in self._observers:
+            if failed:
+                observer.failed(failed)
+            if len(results) > failed:
+                observer.committed(len(results) - failed, time.monotonic() - since)
+        self._results.extend(results)
+        if not self._folding:
+            self._run()
+
+    def _run(self) -> None:
+        self._folding = True
+        until = time.monotonic() + _TURN
+        while self._results:
+            self._take(self._results.popleft())
+            if time.monotonic() > until:
+                asyncio.get_running_loop().call_soon(self._run)
+                return
+        self._folding = False
+        if not self._waiting:
+            self._idle.set()
+
+    def _take(self, result: Result) -> None:
+        waiting = self._waiting.pop(result.entry.ticket)
+        if waiting.settle is not None:
+            waiting.settle()
+        future = waiting.future
+        if result.error is not None:
+            _fail(future, result.error)
+            return
+        event = result.entry.event
+        try:
+            applied = Applied(None, 0) if event is None else self._fold(result.entry.stream, result.seq, event)
+        except Exception as error:  # noqa: BLE001 - one stream's broken fold must not stop the others
+            _fail(future, error)
+            return
+        if not future.done():
+            future.set_result(Committed(result.seq, applied))
+
+
+def _fail(future: "asyncio.Future[Committed]", error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)

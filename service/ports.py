@@ -1,0 +1,110 @@
+"""What the flow needs from outside, as protocols with a sentence of contract each; no implementation lives here."""
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import NamedTuple, Protocol
+
+from service.core.events import Event
+from service.core.records import Decision, Outcome
+from service.core.taught import Taught
+
+
+class Entry(NamedTuple):
+    """An event on its way to the log. Within a stream an entry with a `slot` replaces the earlier one in that slot.
+
+    An entry without an event drops its stream's whole log. `ticket` comes back with the result.
+    """
+
+    stream: str
+    event: Event | None
+    slot: str | None
+    ticket: int
+
+
+class Result(NamedTuple):
+    """What became of an entry: its position in the log, or the error and then nothing was stored."""
+
+    entry: Entry
+    seq: int
+    error: Exception | None
+
+
+Deliver = Callable[[Sequence[Result]], None]
+
+
+class Log(Protocol):
+    """The durable, ordered truth. Positions rise over all streams and are never used twice."""
+
+    def start(self, deliver: Deliver) -> None:
+        """Begin to write; `deliver` is called from another thread with results in log order, each after its event is on disk."""
+        ...
+
+    def submit(self, entry: Entry) -> None:
+        """Queue an entry; returns at once."""
+        ...
+
+    def read(self, stream: str, after: int, upto: int) -> Iterable[tuple[int, Event]]:
+        """A stream's events after one position, up to and including another, in order."""
+        ...
+
+    def get(self, stream: str, positions: Sequence[int]) -> list[Event | None]:
+        """The events at these positions, None where the stream has none."""
+        ...
+
+    def streams(self) -> list[str]:
+        """The names of all streams, in order of creation."""
+        ...
+
+    def close(self) -> None:
+        """Write what is queued, deliver it, and let go."""
+        ...
+
+
+class Workshop(Protocol):
+    """A process of its own that folds the log, so that serving never waits for it."""
+
+    def snapshot(self, stream: str) -> Awaitable[int]:
+        """Fold what is new and keep a snapshot; gives its position."""
+        ...
+
+    def rebuild(self, stream: str, superseded: dict[int, int], through: int) -> Awaitable[Taught]:
+        """The model without what was superseded up to `through`, taught all answers up to there."""
+        ...
+
+    def close(self) -> None:
+        """End the process."""
+        ...
+
+
+class Observer(Protocol):
+    """Is told what happened, after it happened; must be quick and must not raise."""
+
+    def decided(self, stream: str, decision: Decision, seconds: float) -> None:
+        """A sample was decided."""
+        ...
+
+    def replayed(self, stream: str) -> None:
+        """A sample's stored answer was given again."""
+        ...
+
+    def labelled(self, stream: str, outcome: Outcome, delay: float | None) -> None:
+        """An answer was taken in, `delay` seconds after its question."""
+        ...
+
+    def committed(self, count: int, seconds: float) -> None:
+        """So many events became durable together."""
+        ...
+
+    def failed(self, count: int) -> None:
+        """So many events could not be stored."""
+        ...
+
+    def rebuilt(self, stream: str, seconds: float) -> None:
+        """A model without superseded answers took over."""
+        ...
+
+    def snapshotted(self, stream: str, seconds: float) -> None:
+        """A snapshot was written."""
+        ...
+
+
+Clock = Callable[[], float]

@@ -1,0 +1,164 @@
+"""What goes on by itself beside the requests: checkpoints, expiry, snapshots, rebuilds. It answers nobody."""
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import Sequence
+
+import structlog
+
+from service.core.errors import Unavailable
+from service.core.events import Expired, Swapped
+from service.core.taught import Taught
+from service.journal import Journal
+from service.ports import Clock, Observer, Workshop
+from service.streams import Live, Streams
+
+PERIOD = 1.0  # seconds between looks
+COALESCE = 0.05  # seconds for which corrections are gathered before a rebuild begins
+_TURN = 0.002  # seconds of learning before others get the loop
+_LARGE = 65_536  # bytes of preprocessing above which it is not written every second
+_RARELY = 30.0  # seconds between writes of large preprocessing
+
+_log = structlog.get_logger("askwhen.upkeep")
+
+
+class _Written:
+    """What stands in a stream's checkpoints."""
+
+    def __init__(self) -> None:
+        self.moved = (-1, -1)
+        self.size = 0
+        self.preprocessing_at = 0.0
+
+
+class Upkeep:
+    """One task that looks after all streams, and one more for each rebuild or snapshot that runs."""
+
+    def __init__(
+        self, streams: Streams, journal: Journal, workshop: Workshop, clock: Clock, observers: Sequence[Observer], *, run: int, snapshot_labels: int, snapshot_seconds: float
+    ) -> None:
+        """Take the parts; `run` numbers this server's starts, the rest says when a snapshot is due."""
+        self._streams = streams
+        self._journal = journal
+        self._workshop = workshop
+        self._clock = clock
+        self._observers = observers
+        self._run = run
+        self._snapshot_labels = snapshot_labels
+        self._snapshot_seconds = snapshot_seconds
+        self._written: dict[str, _Written] = {}
+        self._snapshot_at: dict[str, float] = {}
+        self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._main: asyncio.Task[None] | None = None
+        self.wake = asyncio.Event()
+
+    def start(self) -> None:
+        """Begin."""
+        self._main = asyncio.create_task(self._forever())
+
+    async def stop(self) -> None:
+        """End; then write the last checkpoints, large preprocessing included."""
+        tasks = [task for task in (self._main, *self._tasks.values()) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for live in list(self._streams.all.values()):
+            self.checkpoint(live, final=True)
+
+    def checkpoint(self, live: Live, *, final: bool = False) -> None:
+        """Write the decision state if it moved; without waiting."""
+        learner = live.learner
+        written = self._written.setdefault(live.name, _Written())
+        moved = (learner.budget.seen, learner.anchor)
+        if moved == written.moved or live.dropped:
+            return
+        written.moved = moved
+        now = time.monotonic()
+        large = written.size > _LARGE
+        due = final or not large or now - written.preprocessing_at >= _RARELY
+        state = learner.vectoriser.state() if due else None
+        if state is not None:
+            written.size, written.preprocessing_at = len(state), now
+        slot = "preprocessing" if state is not None and len(state) > _LARGE else f"checkpoint-{self._run}"
+        self._journal.append(live.name, learner.checkpointed(self._run, self._clock(), state), slot=slot)
+
+    async def _forever(self) -> None:
+        while True:
+            for live in list(self._streams.all.values()):
+                self._look_after(live)
+                await asyncio.sleep(0)
+            self.wake.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.wake.wait(), PERIOD)
+                await asyncio.sleep(COALESCE)
+
+    def _look_after(self, live: Live) -> None:
+        self.checkpoint(live)
+        for sample_id in live.expired(self._clock()):
+            expired = self._journal.append(live.name, Expired(self._clock(), sample_id))
+            expired.add_done_callback(lambda done, live=live, sample_id=sample_id: done.exception() and live.watch(sample_id))  # type: ignore[misc]
+        if live.learner.rebuild_from:
+            self._begin("rebuild", live)
+        elif self._snapshot_due(live):
+            self._begin("snapshot", live)
+
+    def _snapshot_due(self, live: Live) -> bool:
+        since = time.monotonic() - self._snapshot_at.setdefault(live.name, time.monotonic())
+        return live.changes >= self._snapshot_labels or (live.changes > 0 and since >= self._snapshot_seconds)
+
+    def _begin(self, kind: str, live: Live) -> None:
+        key = (kind, live.name)
+        running = self._tasks.get(key)
+        if running is not None and not running.done():
+            return
+        work = self._rebuild(live) if kind == "rebuild" else self._snapshot(live)
+        self._tasks[key] = asyncio.create_task(self._guarded(kind, live, work))
+
+    async def _guarded(self, kind: str, live: Live, work: object) -> None:
+        try:
+            await work  # type: ignore[misc]
+        except Unavailable as error:
+            _log.warning("log unavailable", job=kind, stream=live.name, error=str(error))
+        except Exception:
+            if not live.dropped:
+                _log.exception("job failed", job=kind, stream=live.name)
+
+    async def _snapshot(self, live: Live) -> None:
+        started = time.monotonic()
+        self._snapshot_at[live.name], live.changes = started, 0
+        await self._workshop.snapshot(live.name)
+        for observer in self._observers:
+            observer.snapshotted(live.name, time.monotonic() - started)
+
+    async def _rebuild(self, live: Live) -> None:
+        started = time.monotonic()
+        learner = live.learner
+        through = learner.anchor
+        tail = live.tail = deque()
+        try:
+            candidate = await self._workshop.rebuild(live.name, dict(learner.superseded), through)
+            await _catch_up(candidate, tail)
+            learner.candidate = candidate
+        finally:
+            live.tail = None
+        try:
+            await self._journal.append(live.name, Swapped(self._clock(), through))
+        except Unavailable:
+            learner.candidate = None
+            raise
+        for observer in self._observers:
+            observer.rebuilt(live.name, time.monotonic() - started)
+        if learner.rebuild_from:
+            self.wake.set()
+
+
+async def _catch_up(candidate: Taught, tail: "deque[tuple[object, str]]") -> None:
+    until = time.monotonic() + _TURN
+    while tail:
+        answer, label = tail.popleft()
+        candidate.follow(answer, label)  # type: ignore[arg-type]
+        if time.monotonic() > until:
+            await asyncio.sleep(0)
+            until = time.monotonic() + _TURN

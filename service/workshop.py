@@ -1,0 +1,39 @@
+"""The other process: it folds the log beside the server, keeps snapshots and rebuilds models. No HTTP, no loop, no decisions.
+
+Every job opens the folder anew and keeps nothing in memory, so that a hundred streams cost the second process nothing.
+"""
+
+from pathlib import Path
+
+from service.adapters.snapshots import FileSnapshots
+from service.adapters.sqlite import SqliteReader, database_of
+from service.core.freezer import freeze
+from service.core.learner import Learner
+from service.core.rebuild import fold, rebuild_of
+
+
+def load(reader: SqliteReader, snapshots: FileSnapshots, stream: str) -> Learner:
+    """A stream's learner: its snapshot, where there is one that fits, and what the log has after it."""
+    snapshot = snapshots.load(stream, lambda seq: reader.get(stream, [seq])[0])
+    return fold(lambda after, upto: reader.read(stream, after, upto), snapshot)
+
+
+def snapshot(folder: str, stream: str) -> int:
+    """Fold a stream's log and keep a snapshot; gives the position that it stands at."""
+    reader = SqliteReader(database_of(Path(folder)))
+    try:
+        snapshots = FileSnapshots(Path(folder))
+        learner = load(reader, snapshots, stream)
+        snapshots.save(stream, learner, lambda seq: reader.get(stream, [seq])[0])
+        return learner.anchor
+    finally:
+        reader.close()
+
+
+def rebuild(folder: str, stream: str, superseded: dict[int, int], through: int) -> bytes:
+    """The frozen model without what was superseded up to `through`, taught all answers up to there."""
+    reader = SqliteReader(database_of(Path(folder)))
+    try:
+        return freeze(rebuild_of(superseded, lambda after, upto: reader.read(stream, after, upto), through, through))
+    finally:
+        reader.close()
