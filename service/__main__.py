@@ -11,7 +11,7 @@ def main() -> None:
     if os.environ.get("PYTHONHASHSEED") != HASH_SEED:
         os.environ["PYTHONHASHSEED"] = HASH_SEED
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - this very program again
-    from service.cli import app  # noqa: PLC0415 - nothing is imported under the wrong seed
+    from service.cli import app
 
     app()
 

@@ -65,16 +65,21 @@ class Administration:
             await self._journal.append(live.name, Configured(self._clock(), config))
 
 
-def _patched(current: dict[str, Any], patch: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON value
+def _patched(current: dict[str, Any], patch: Mapping[str, Any]) -> Any:
     """Merge, but let another model, pipeline or rule begin with its own parameters, and the bank follow the burst."""
-    model, query, budget = (patch.get(part) if isinstance(patch.get(part), dict) else {} for part in ("model", "query", "budget"))
-    if model and ("type" in model or "pipeline" in model):
+    model, query, budget = (_part(patch, name) for name in ("model", "query", "budget"))
+    if "type" in model or "pipeline" in model:
         current = {**current, "model": {}}
-    if query and query.get("rule", current["query"]["rule"]) != current["query"]["rule"]:
+    if query.get("rule", current["query"]["rule"]) != current["query"]["rule"]:
         current = {**current, "query": {**current["query"], "params": {}}}
-    if budget and "burst" in budget and current["budget"]["bank"] == current["budget"]["burst"]:
+    if "burst" in budget and current["budget"]["bank"] == current["budget"]["burst"]:
         current = {**current, "budget": {**current["budget"], "bank": None}}
     return merge_patch(current, dict(patch))
+
+
+def _part(patch: Mapping[str, Any], name: str) -> dict[str, Any]:
+    part = patch.get(name)
+    return part if isinstance(part, dict) else {}
 
 
 def fold_into(streams: Streams) -> Callable[[str, int, Event], Applied]:

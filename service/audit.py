@@ -45,7 +45,9 @@ class _Audit:
         for _, event in self._read(0, EVERYTHING):
             if isinstance(event, Checkpoint):
                 self._checkpoints[event.through].append(event)
-        self._snapshots = {learner.anchor: learner.fingerprint() for learner in snapshots.all(stream, lambda seq: reader.get(stream, [seq])[0])}
+        self._snapshots = {
+            learner.anchor: learner.fingerprint() for learner in snapshots.all(stream, lambda seq: reader.get(stream, [seq])[0])
+        }
         self._compared = [0, 0]
 
     def _read(self, after: int, upto: int) -> Iterator[tuple[int, Event]]:

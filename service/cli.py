@@ -68,7 +68,9 @@ def verify(data: Data) -> None:
 
 
 @app.command()
-def backup(data: Data, output: Annotated[Path, typer.Option("-o", "--output", help="File to write; it must not exist yet.", dir_okay=False)]) -> None:
+def backup(
+    data: Data, output: Annotated[Path, typer.Option("-o", "--output", help="File to write; it must not exist yet.", dir_okay=False)]
+) -> None:
     """Copy the log, consistent as of one moment, while the server runs. To restore, put the file into an empty data folder as askwhen.db."""
     try:
         copy_log(database_of(data), output)

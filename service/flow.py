@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import msgspec
 
+from service.core.config import MAX_CLASSES
 from service.core.errors import Conflict, Invalid, Unavailable, UnknownSample, UnknownStream
 from service.core.events import Asked, Event, Labelled, Retracted, Withdrawn
 from service.core.features import Features
-from service.core.config import MAX_CLASSES
 from service.core.open_queries import Sample
 from service.core.records import Decision, Outcome
 from service.journal import Committed, Journal

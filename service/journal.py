@@ -50,7 +50,11 @@ class Journal:
     def start(self) -> None:
         """Begin to take events."""
         loop = asyncio.get_running_loop()
-        self._log.start(lambda results: loop.call_soon_threadsafe(self._deliver, results))
+
+        def deliver(results: Sequence[Result]) -> None:
+            loop.call_soon_threadsafe(self._deliver, results)
+
+        self._log.start(deliver)
 
     def append(
         self, stream: str, event: Event | None, *, slot: str | None = None, settle: Callable[[], None] | None = None

@@ -27,6 +27,12 @@ def serve(settings: Settings) -> None:
     """Serve until a signal comes."""
     service = Service(settings)
     config = uvicorn.Config(
-        service.app, host=settings.host, port=settings.port, log_level=settings.log_level, access_log=False, timeout_graceful_shutdown=_DRAIN, server_header=False
+        service.app,
+        host=settings.host,
+        port=settings.port,
+        log_level=settings.log_level,
+        access_log=False,
+        timeout_graceful_shutdown=_DRAIN,
+        server_header=False,
     )
     _Server(config).run()

@@ -4,14 +4,15 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
+from functools import partial
 
 import structlog
 
 from service.core.errors import Unavailable
-from service.core.events import Expired, Swapped
+from service.core.events import Expired, Labelled, Swapped
 from service.core.taught import Taught
-from service.journal import Journal
+from service.journal import Committed, Journal
 from service.ports import Clock, Observer, Workshop
 from service.streams import Live, Streams
 
@@ -37,7 +38,16 @@ class Upkeep:
     """One task that looks after all streams, and one more for each rebuild or snapshot that runs."""
 
     def __init__(
-        self, streams: Streams, journal: Journal, workshop: Workshop, clock: Clock, observers: Sequence[Observer], *, run: int, snapshot_labels: int, snapshot_seconds: float
+        self,
+        streams: Streams,
+        journal: Journal,
+        workshop: Workshop,
+        clock: Clock,
+        observers: Sequence[Observer],
+        *,
+        run: int,
+        snapshot_labels: int,
+        snapshot_seconds: float,
     ) -> None:
         """Take the parts; `run` numbers this server's starts, the rest says when a snapshot is due."""
         self._streams = streams
@@ -98,7 +108,7 @@ class Upkeep:
         self.checkpoint(live)
         for sample_id in live.expired(self._clock()):
             expired = self._journal.append(live.name, Expired(self._clock(), sample_id))
-            expired.add_done_callback(lambda done, live=live, sample_id=sample_id: done.exception() and live.watch(sample_id))  # type: ignore[misc]
+            expired.add_done_callback(partial(_look_again, live, sample_id))
         if live.learner.rebuild_from:
             self._begin("rebuild", live)
         elif self._snapshot_due(live):
@@ -116,12 +126,12 @@ class Upkeep:
         work = self._rebuild(live) if kind == "rebuild" else self._snapshot(live)
         self._tasks[key] = asyncio.create_task(self._guarded(kind, live, work))
 
-    async def _guarded(self, kind: str, live: Live, work: object) -> None:
+    async def _guarded(self, kind: str, live: Live, work: Awaitable[None]) -> None:
         try:
-            await work  # type: ignore[misc]
+            await work
         except Unavailable as error:
             _log.warning("log unavailable", job=kind, stream=live.name, error=str(error))
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever a job did, the next one is tried
             if not live.dropped:
                 _log.exception("job failed", job=kind, stream=live.name)
 
@@ -154,11 +164,16 @@ class Upkeep:
             self.wake.set()
 
 
-async def _catch_up(candidate: Taught, tail: "deque[tuple[object, str]]") -> None:
+def _look_again(live: Live, sample_id: str, expired: "asyncio.Future[Committed]") -> None:
+    if not expired.cancelled() and expired.exception() is not None:
+        live.watch(sample_id)
+
+
+async def _catch_up(candidate: Taught, tail: deque[tuple[Labelled, str]]) -> None:
     until = time.monotonic() + _TURN
     while tail:
         answer, label = tail.popleft()
-        candidate.follow(answer, label)  # type: ignore[arg-type]
+        candidate.follow(answer, label)
         if time.monotonic() > until:
             await asyncio.sleep(0)
             until = time.monotonic() + _TURN

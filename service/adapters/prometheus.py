@@ -27,7 +27,9 @@ class PrometheusObserver:
         self._replayed = Counter("askwhen_replays", "Samples whose stored answer was given again.", ["stream"], registry=registry)
         self._labels = Counter("askwhen_labels", "Answers taken in.", ["stream", "outcome"], registry=registry)
         self._deciding = Histogram("askwhen_decision_seconds", "Time to predict and decide.", ["stream"], buckets=_QUICK, registry=registry)
-        self._delay = Histogram("askwhen_label_delay_seconds", "Time from question to answer.", ["stream"], buckets=_DELAY, registry=registry)
+        self._delay = Histogram(
+            "askwhen_label_delay_seconds", "Time from question to answer.", ["stream"], buckets=_DELAY, registry=registry
+        )
         self._commits = Histogram("askwhen_commit_seconds", "Time from an event to its commit on disk.", buckets=_COMMIT, registry=registry)
         self._events = Counter("askwhen_events", "Events that became durable.", registry=registry)
         self._lost = Counter("askwhen_commit_failures", "Events that could not be stored.", registry=registry)
@@ -122,5 +124,3 @@ def renderer(registry: CollectorRegistry) -> Callable[[str], tuple[bytes, str]]:
         return encode(registry), media_type
 
     return render
-
-

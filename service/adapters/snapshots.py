@@ -96,7 +96,17 @@ def _load(path: Path, event_at: EventAt) -> Learner | None:
         if event is None or header != _header(header.seq, event, state):
             return None
         return Learner.of(thaw(state))
-    except (OSError, msgspec.MsgspecError, pickle.UnpicklingError, AskwhenError, AttributeError, ImportError, KeyError, TypeError, ValueError):
+    except (
+        OSError,
+        msgspec.MsgspecError,
+        pickle.UnpicklingError,
+        AskwhenError,
+        AttributeError,
+        ImportError,
+        KeyError,
+        TypeError,
+        ValueError,
+    ):
         return None
 
 

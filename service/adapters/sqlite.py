@@ -74,7 +74,8 @@ class SqliteReader:
         while True:
             with self._lock:
                 rows = self._connection.execute(
-                    "SELECT seq, body FROM events WHERE stream = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?", (stream, after, upto, page)
+                    "SELECT seq, body FROM events WHERE stream = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
+                    (stream, after, upto, page),
                 ).fetchall()
             for seq, body in rows:
                 yield seq, decode(body)
@@ -85,7 +86,10 @@ class SqliteReader:
     def get(self, stream: str, positions: Sequence[int]) -> list[Event | None]:
         """The events at these positions, None where the stream has none."""
         with self._lock:
-            rows = [self._connection.execute("SELECT body FROM events WHERE seq = ? AND stream = ?", (seq, stream)).fetchone() for seq in positions]
+            rows = [
+                self._connection.execute("SELECT body FROM events WHERE seq = ? AND stream = ?", (seq, stream)).fetchone()
+                for seq in positions
+            ]
         return [None if row is None else decode(row[0]) for row in rows]
 
     def streams(self) -> list[str]:
@@ -183,7 +187,8 @@ class SqliteLog(SqliteReader):
             self._writer.execute("DELETE FROM events WHERE stream = ? AND slot = ?", (entry.stream, entry.slot))
         kind = type(entry.event).__name__.lower()
         self._writer.execute(
-            "INSERT INTO events (seq, stream, kind, slot, body) VALUES (?, ?, ?, ?, ?)", (seq, entry.stream, kind, entry.slot, encode(entry.event))
+            "INSERT INTO events (seq, stream, kind, slot, body) VALUES (?, ?, ?, ?, ?)",
+            (seq, entry.stream, kind, entry.slot, encode(entry.event)),
         )
         return Result(entry, seq, None)
 
@@ -227,7 +232,9 @@ def _open(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     if connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0:
-        connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA application_id = {_APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        connection.executescript(
+            f"BEGIN; {_SCHEMA} PRAGMA application_id = {_APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+        )
     return connection
 
 

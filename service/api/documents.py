@@ -54,7 +54,7 @@ def components() -> dict[str, Any]:
     return msgspec.json.schema_components(structs, ref_template=_REF)[1]
 
 
-def _content(media_type: str, shape: Any, *, described: bool = True) -> dict[str, Any]:  # noqa: ANN401 - a type
+def _content(media_type: str, shape: Any, *, described: bool = True) -> dict[str, Any]:
     about = {"description": _about(shape)} if described else {}
     if shape is None:
         return about
@@ -62,5 +62,5 @@ def _content(media_type: str, shape: Any, *, described: bool = True) -> dict[str
     return {**about, "content": {media_type: {"schema": schema}}}
 
 
-def _about(shape: Any) -> str:  # noqa: ANN401 - a type
+def _about(shape: Any) -> str:
     return (getattr(shape, "__doc__", None) or "Done").partition("\n")[0]

@@ -107,8 +107,9 @@ class Routes:
         if sample is not None and sample.asked_seq:
             question = schemas.Question(sample.state, rfc3339(sample.asked_at), rfc3339(sample.expires_at))
         labels = [schemas.LabelGiven(vote.labeler, vote.label) for vote in sample.votes] if sample is not None else []
-        parts = (None, None, None) if decision is None else (decision.model_version, decision.prediction, decision.query)
-        return _json(HeldOut(sample_id, stream, *parts, question, labels))
+        if decision is None:
+            return _json(HeldOut(sample_id, stream, None, None, None, question, labels))
+        return _json(HeldOut(sample_id, stream, decision.model_version, decision.prediction, decision.query, question, labels))
 
     async def post_label(self, stream: str, request: Request) -> Response:
         """Take an answer in; it is on disk and learned when this returns."""
@@ -123,7 +124,9 @@ class Routes:
         """Retract an answer; the model is rebuilt without it."""
         return _learned(sample_id, await self._flow.retract(stream, sample_id, check_labeler(labeler)))
 
-    async def list_queries(self, stream: str, state: Literal["open"] = "open", order: Order = "utility", limit: Limit = 50, cursor: str | None = None) -> Response:  # noqa: ARG002 - `state` has one value so far
+    async def list_queries(
+        self, stream: str, state: Literal["open"] = "open", order: Order = "utility", limit: Limit = 50, cursor: str | None = None
+    ) -> Response:
         """Open questions, the most useful or the oldest first."""
         found = await self._flow.waiting(stream, order, limit, None if cursor is None else _place(cursor))
         last = place(found[-1][0], order) if len(found) == limit else None

@@ -47,7 +47,7 @@ def parse(body: bytes, shape: type[Shape]) -> Shape:
         raise invalid_from(error) from None
 
 
-def _keys(value: Any) -> int:  # noqa: ANN401 - any JSON value
+def _keys(value: Any) -> int:
     if isinstance(value, dict):
         return len(value) + sum(_keys(item) for item in value.values() if item.__class__ in (dict, list))
     if isinstance(value, list):

@@ -8,10 +8,12 @@ Left out, and why:
 - `StatImputer`, `FuncTransformer`, `SelectType`: they take code.
 - `OneVsOneClassifier` makes a model a pair of classes; `OutputCodeClassifier` has no probabilities.
 - `RandomUnderSampler`, `RandomOverSampler`, `RandomSampler`: they need every class and its share before the first label.
+- `BalancedAccuracy`, `GeometricMean`, `MacroF1` as a forest's metric: asking them adds to their confusion matrix.
+- `DummyDriftDetector`: it detects nothing, and its state names code.
 - `SWINN`, `ExhaustiveSplitter`, `optim.initializers.Normal`: draws or growth that nothing bounds.
 """
 
-# ruff: noqa: ANN401 - modules and defaults are of any type
+
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -37,7 +39,7 @@ from river import (
     tree,
 )
 
-from service.core import deterministic
+from service.core import deterministic, transformers
 from service.core.parameters import Kind, Parameter, parameters_of
 
 # Code, patterns and types; what River does by bytes, by hash order, or not at all.
@@ -59,12 +61,12 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 def _entries(kind: Kind, module: Any, names: str, *, binary: bool = False, text: bool = False, **own: Any) -> dict[str, Entry]:
-    """Allow classes of one River module; `deterministic` has the class if River's own will not do."""
+    """Allow classes of one River module; `deterministic` or `transformers` has the class if River's own will not do."""
     prefix = module.__name__.removeprefix("river.")
     found = {}
     for name in names.split():
         river = getattr(module, name)
-        ours = getattr(deterministic, name, None)
+        ours = getattr(deterministic, name, getattr(transformers, name, None))
         make = ours if ours is not None and issubclass(ours, river) else river
         found[f"{prefix}.{name}"] = Entry(f"{prefix}.{name}", kind, make, parameters_of(make, _HIDDEN, own), binary=binary, text=text)
     return found
@@ -104,9 +106,9 @@ ALLOWED: Mapping[str, Entry] = {
     **_entries("scheduler", optim.schedulers, "Constant InverseScaling Optimal"),
     **_entries("loss", optim.losses, "BinaryFocalLoss CrossEntropy Hinge Log"),
     **_entries("initializer", optim.initializers, "Constant Zeros"),
-    **_entries("drift detector", drift, "ADWIN DummyDriftDetector KSWIN NoDrift PageHinkley"),
+    **_entries("drift detector", drift, "ADWIN KSWIN NoDrift PageHinkley"),
     **_entries("drift detector", drift.binary, "DDM EDDM FHDDM HDDMA HDDMW"),
-    **_entries("metric", metrics, "Accuracy BalancedAccuracy CohenKappa GeometricMean MacroF1"),
+    **_entries("metric", metrics, "Accuracy CohenKappa"),
     **_entries("splitter", tree.splitter, "GaussianSplitter HistogramSplitter"),
     **_entries("quantizer", tree.splitter, "DynamicQuantizer StaticQuantizer"),
     **_entries("search engine", neighbors, "LazySearch"),

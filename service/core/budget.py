@@ -48,6 +48,7 @@ class BudgetManager:
         self._period = self._period_asked = 0
         self._reserved: Counter[int] = Counter()
         self._base_due, self._base_seen = 0.0, 0
+        self.spec = spec
         self.configure(spec)
 
     def configure(self, spec: BudgetSpec) -> None:

@@ -48,7 +48,8 @@ def describe() -> dict[str, Any]:
     """Everything that may be chosen, with parameters and defaults, as `GET /v1/catalogue` shows it."""
     return {
         "models": {
-            name: {"about": entry.about, "params": {key: _describe(param) for key, param in entry.params.items()}} for name, entry in MODELS.items()
+            name: {"about": entry.about, "params": {key: _describe(param) for key, param in entry.params.items()}}
+            for name, entry in MODELS.items()
         },
         "pipeline": pipeline.describe(),
         "rules": {name: {"about": _first_line(rule), "params": _rule_defaults(rule)} for name, rule in RULES.items()},
@@ -83,7 +84,7 @@ def _effective_query(spec: QuerySpec) -> QuerySpec:
     return msgspec.structs.replace(spec, params={**defaults, **spec.params})
 
 
-def _check_rule_param(pointer: str, value: Any, default: Any) -> None:  # noqa: ANN401 - any JSON value
+def _check_rule_param(pointer: str, value: Any, default: Any) -> None:
     if value is None and default is None:
         return
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _RULE_LIMIT:
@@ -96,7 +97,7 @@ def _check_rule_param(pointer: str, value: Any, default: Any) -> None:  # noqa: 
         raise Invalid(pointer, "this lies between 0 and 1")
 
 
-def _checked(pointer: str, value: Any, param: Param) -> Any:  # noqa: ANN401 - any JSON value
+def _checked(pointer: str, value: Any, param: Param) -> Any:
     kind = type(param.default)
     if kind is float and type(value) is int:
         value = float(value)

@@ -25,7 +25,7 @@ class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     """A part of the configuration; an unknown field is refused by name."""
 
 
-class ModelSpec(_Strict):
+class ModelSpec(_Strict, frozen=True):
     """A named model of the catalogue with its parameters, or a free pipeline of allow-listed River classes."""
 
     type: str | None = None
@@ -33,7 +33,7 @@ class ModelSpec(_Strict):
     pipeline: list[Step] | None = None
 
 
-class QuerySpec(_Strict):
+class QuerySpec(_Strict, frozen=True):
     """The query rule, its parameters, and the measure of utility it works on."""
 
     rule: str = "logit"
@@ -41,7 +41,7 @@ class QuerySpec(_Strict):
     params: dict[str, Any] = {}
 
 
-class BudgetSpec(_Strict):
+class BudgetSpec(_Strict, frozen=True):
     """How many labels may be bought; every part holds at once.
 
     `rate` is the share of samples that may be asked, `burst` a start-up grant on top, `bank` what may be saved up through a pause
@@ -60,7 +60,7 @@ class BudgetSpec(_Strict):
     currency: Annotated[str, msgspec.Meta(min_length=1, max_length=8)] | None = None
 
 
-class LabelSpec(_Strict):
+class LabelSpec(_Strict, frozen=True):
     """How answers are taken: votes a sample needs, seconds a question stays open, whether an expired one is given back."""
 
     per_sample: Annotated[int, msgspec.Meta(ge=1, le=25)] = 1
@@ -68,7 +68,7 @@ class LabelSpec(_Strict):
     give_back: bool = False
 
 
-class StreamConfig(_Strict):
+class StreamConfig(_Strict, frozen=True):
     """The effective configuration of a stream."""
 
     model: ModelSpec = ModelSpec(type="logistic")
@@ -100,7 +100,7 @@ def invalid_from(error: msgspec.ValidationError) -> Invalid:
     return Invalid(pointer, detail)
 
 
-def merge_patch(target: Any, patch: Any) -> Any:  # noqa: ANN401 - any JSON value
+def merge_patch(target: Any, patch: Any) -> Any:
     """Apply an RFC 7396 merge patch; neither argument is changed.
 
     >>> merge_patch({"a": 1, "b": {"c": 2}}, {"a": None, "b": {"d": 3}})

@@ -167,12 +167,12 @@ def _is_plain_builtin(item: object) -> bool:
     return isinstance(item, types.BuiltinFunctionType) and isinstance(item.__self__, types.ModuleType | None)
 
 
-def _path(named: Any) -> str:  # noqa: ANN401 - a function or a class
+def _path(named: Any) -> str:
     if "<" in named.__qualname__:
         raise TypeError(f"{named.__qualname__} has no name by which it could be found again")
     return f"{named.__module__}.{named.__qualname__}"
 
 
-def _reduce(item: object) -> Any:  # noqa: ANN401 - a name, or a tuple of 2 to 6 parts
+def _reduce(item: object) -> Any:
     custom = copyreg.dispatch_table.get(type(item))
     return custom(item) if custom is not None else item.__reduce_ex__(4)

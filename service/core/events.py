@@ -110,7 +110,8 @@ def encode(event: Event) -> bytes:
 
 def decode(data: bytes) -> Event:
     """Return the event that `encode` wrote; raises `msgspec.ValidationError` on anything else."""
-    return _decoder.decode(data)
+    event: Event = _decoder.decode(data)
+    return event
 
 
 def sample_of(event: Event) -> str | None:

@@ -49,7 +49,7 @@ def check_labeler(value: str, pointer: str = "/labeler") -> str:
     return value
 
 
-def label_text(value: Any, pointer: str = "/label") -> str:  # noqa: ANN401 - any JSON value
+def label_text(value: Any, pointer: str = "/label") -> str:
     """Return the text form that is a label's identity.
 
     >>> [label_text(value) for value in ("spam", 3, True, "")]

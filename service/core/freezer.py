@@ -8,13 +8,33 @@ import pickle
 from typing import Any
 
 _FAMILIES = ("river.", "service.core.", "numpy.random.")
-_MODULES = frozenset({"collections", "random", "copyreg", "functools", "math", "_random", "numpy", "numpy._core.multiarray", "numpy._core.numeric"})
-_BUILTINS = frozenset({"set", "frozenset", "bytearray", "complex", "range", "slice", "object", "list", "dict", "tuple", "int", "float", "str", "bool", "bytes"})
+_MODULES = frozenset(
+    {"collections", "random", "copyreg", "functools", "math", "_random", "numpy", "numpy._core.multiarray", "numpy._core.numeric"}
+)
+_BUILTINS = frozenset(
+    {
+        "set",
+        "frozenset",
+        "bytearray",
+        "complex",
+        "range",
+        "slice",
+        "object",
+        "list",
+        "dict",
+        "tuple",
+        "int",
+        "float",
+        "str",
+        "bool",
+        "bytes",
+    }
+)
 _REACHES_OUT = ("river.datasets", "river.stream")
 
 
 class _Thawer(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401 - a class or a function
+    def find_class(self, module: str, name: str) -> Any:
         if _trusted(module, name):
             found = super().find_class(module, name)
             # A dotted name can lead out of its module again.
@@ -38,11 +58,11 @@ def freeze(value: object) -> bytes:
     return pickle.dumps(value, protocol=5)
 
 
-def thaw(data: bytes) -> Any:  # noqa: ANN401 - whatever was frozen
+def thaw(data: bytes) -> Any:
     """Return what `freeze` was given; raises `pickle.UnpicklingError` on anything foreign."""
     return _Thawer(io.BytesIO(data)).load()
 
 
-def thaw_from(file: Any) -> Any:  # noqa: ANN401 - a readable binary file, and whatever was frozen
+def thaw_from(file: Any) -> Any:
     """Like `thaw`, reading the file frame by frame, so that a reader can let others run in between."""
     return _Thawer(file).load()

@@ -82,7 +82,9 @@ class Learner:
         at = self.budget.last_at
         return Asked(at, features, decision, self.marked(), at + self.config.labels.expire_after, time)
 
-    def answer(self, sample_id: str, label: str, labeler: str, features: Features, at: float, *, brought: bool, labeled_at: str | None) -> Labelled:
+    def answer(
+        self, sample_id: str, label: str, labeler: str, features: Features, at: float, *, brought: bool, labeled_at: str | None
+    ) -> Labelled:
         """The event of an answer, with the vector as it is now; features that were `brought` along teach preprocessing too."""
         vector = self.vectoriser.observe(features) if brought else self.vectoriser.vector(features)
         return Labelled(at, sample_id, label, labeler, self.taught.epoch, features, vector, labeled_at)
@@ -140,7 +142,7 @@ class Learner:
             self._note(seq, effect)
         elif isinstance(event, Swapped):
             self._swapped(event)
-        else:
+        elif isinstance(event, Configured):
             rebuild = self._configured(seq, event)
         self.budget.open = len(self.queries.open)
         return Applied(outcome, self.version, rebuild), {}
@@ -219,7 +221,20 @@ class Learner:
 
     # --- snapshots -----------------------------------------------------------------------------------------------------------
 
-    _PARTS = ("seq", "anchor", "created_seq", "created_at", "secret", "version", "transcript", "superseded", "rebuild_from", "labels", "taught", "mark")
+    _PARTS = (
+        "seq",
+        "anchor",
+        "created_seq",
+        "created_at",
+        "secret",
+        "version",
+        "transcript",
+        "superseded",
+        "rebuild_from",
+        "labels",
+        "taught",
+        "mark",
+    )
 
     def learned(self) -> dict[str, Any]:
         """All that the log rebuilds, and the last marks of the decision state."""

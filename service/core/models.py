@@ -10,7 +10,6 @@ from river.utils import VectorDict
 
 from service.core import deterministic
 from service.core.columns import Words
-from service.core.taught import Model
 from service.core.vectoriser import Plain, Text, Vectoriser
 
 SEED = 42
@@ -22,7 +21,7 @@ class Built(NamedTuple):
     """The two halves of a model: what learns from every sample, and what learns from labels."""
 
     vectoriser: Vectoriser
-    model: Model
+    model: Any  # River's estimators fit `Model` but for the names of their types
 
 
 class Param(NamedTuple):
@@ -55,8 +54,9 @@ class Logistic:
 
     def predict_proba_one(self, x: dict[str, float]) -> dict[int, float]:
         """Return a probability a class code."""
-        model = self._binary or self._rest
-        return model.predict_proba_one(x)
+        model: Any = self._binary or self._rest
+        probabilities: dict[int, float] = model.predict_proba_one(x)
+        return probabilities
 
     def learn_one(self, x: dict[str, float], y: int) -> None:
         """Learn one label."""

@@ -28,7 +28,7 @@ class Sample(msgspec.Struct):
     utility: float = 0.0
     expired: bool = False
     withdrawn: bool = False
-    votes: list[Vote] = []  # noqa: RUF012 - msgspec copies it for every instance
+    votes: list[Vote] = []
     taught: str | None = None
     taught_seq: int = 0
 

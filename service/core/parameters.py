@@ -1,6 +1,6 @@
 """What a constructor's parameter may be, read from its signature and bounded by its name. Which classes there are is not said here."""
 
-# ruff: noqa: ANN401 - a parameter is any JSON
+
 
 import inspect
 import math

@@ -1,6 +1,6 @@
 """From a pipeline's specification to River estimators. No class path is imported here, and nothing is looked up outside `ALLOWED`."""
 
-# ruff: noqa: ANN401 - parameters are any JSON, and what River makes of them has no common type
+
 
 import difflib
 from collections.abc import Hashable, Iterator, Sequence
@@ -173,11 +173,13 @@ _ITEMS = {"keys": Parameter("keys", ("string",)), "ngram_range": Parameter("ngra
 def _children(step: Step, pointer: str = "") -> Iterator[tuple[str, Parameter, Step]]:
     """The steps within a step, its own default ones excepted: where, for which parameter, and which."""
     for name, value in step.params.items():
-        parameter = ALLOWED[step.class_].parameters[name]
+        parameter = ALLOWED[step.class_].parameters.get(name)
+        if parameter is None or not parameter.accepts:
+            continue
         at = f"{pointer}/params/{name}"
-        if parameter.accepts and isinstance(value, dict):
+        if isinstance(value, dict):
             yield at, parameter, _step(value, at)
-        if parameter.accepts and isinstance(value, list):
+        if isinstance(value, list):
             yield from ((f"{at}/{i}", parameter, _step(item, f"{at}/{i}")) for i, item in enumerate(value))
 
 
@@ -213,6 +215,8 @@ def _make(step: Step, pointer: str, *, binary: bool) -> Any:
     spread = [item for name in ("keys", "transformers", "steps") for item in params.pop(name, ())]
     try:
         made = entry.make(*spread, **params)
+        if entry.kind == "drift detector":
+            _fill(made.clone(), params)
     except Exception as error:
         raise Invalid(pointer, f"{step.class_} refuses these parameters: {_sentence(error)}") from error
     return OneVsRestClassifier(made) if entry.binary and not binary else made
@@ -232,6 +236,12 @@ def _sentence(error: Exception) -> str:
 
 
 # Trying
+
+
+def _fill(detector: Any, params: dict[str, Any]) -> None:
+    """Let a detector see more than its window holds, for only then it computes."""
+    for i in range(params.get("window_size", 0) + 2):
+        detector.update(i % 2)
 
 
 def _try(parts: Parts, steps: Sequence[Step]) -> None:

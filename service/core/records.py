@@ -4,7 +4,20 @@ from typing import Literal
 
 import msgspec
 
-Reason = Literal["cold-start", "uncertain", "exploration", "random", "periodic", "confident", "budget", "max-open", "cap", "unavailable", "disabled", "answered"]
+Reason = Literal[
+    "cold-start",
+    "uncertain",
+    "exploration",
+    "random",
+    "periodic",
+    "confident",
+    "budget",
+    "max-open",
+    "cap",
+    "unavailable",
+    "disabled",
+    "answered",
+]
 Outcome = Literal["learned", "duplicate", "corrected", "recorded", "conflict", "late", "unlearnable", "retracted", "unknown"]
 
 

@@ -1,0 +1,166 @@
+"""Prequential runs: every sample is predicted before it is learned, by the same learner and events as in service; no log, no clock.
+
+Three arms over one loop: `queried` asks as the service does, `sampled` buys exactly k labels at random, `full` buys every label.
+Everything is deterministic in its arguments, except the time that decisions took.
+"""
+
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from hashlib import blake2b
+from itertools import accumulate, compress
+from statistics import fmean
+from typing import Any
+
+import msgspec
+
+from service.core.catalogue import effective
+from service.core.config import StreamConfig
+from service.core.events import Configured, Event, Expired
+from service.core.features import Features, label_text
+from service.core.learner import Learner
+from service.core.records import Decision
+
+Label = str | int | bool
+Pair = tuple[Features, Label]  # a sample and its true label
+
+INTERVAL = 1.0  # seconds from one sample to the next
+
+
+class Run(msgspec.Struct, frozen=True):
+    """What came of one run; `correct` and `bought` have one byte a sample, 0 or 1.
+
+    A sample without a prediction counts as wrong. A label counts as bought when it is asked for; `learned` of them arrived.
+    """
+
+    correct: bytes
+    bought: bytes
+    learned: int
+    microseconds_per_decision: float
+
+    @property
+    def n(self) -> int:
+        """Samples."""
+        return len(self.correct)
+
+    @property
+    def labels(self) -> int:
+        """Labels bought."""
+        return sum(self.bought)
+
+    @property
+    def rate(self) -> float:
+        """Labels bought a sample."""
+        return self.labels / self.n if self.n else 0.0
+
+    @property
+    def accuracy(self) -> float:
+        """The share of all samples that was predicted right before any learning from them."""
+        return sum(self.correct) / self.n if self.n else 0.0
+
+    def accuracy_last(self, m: int) -> float:
+        """Accuracy over the last `m` samples."""
+        return fmean(self.correct[-m:])
+
+    def curve(self) -> list[tuple[int, float]]:
+        """Accuracy over all samples so far against labels bought: a point for every label, and the end."""
+        right = accumulate(self.correct)
+        points = [(seen, hits / seen) for seen, hits in enumerate(right, 1)]
+        marks = [accuracy for _, accuracy in compress(points, self.bought)]
+        return [*enumerate(marks, 1), (self.labels, self.accuracy)]
+
+
+def queried(
+    stream: Iterable[Pair], config: Mapping[str, Any], *, seed: int = 0, delay: int = 0, lost: float = 0.0, interval: float = INTERVAL
+) -> Run:
+    """Ask as the service would under `config` (as for PUT), with a secret made of `seed`.
+
+    An answer is learned after the decision about the sample `delay` places later (0: about its own), and a share `lost` of the
+    questions gets none, until they expire. Samples are `interval` seconds apart.
+    """
+    desk = _Desk(effective(config), seed, interval)
+    fates = random.Random(seed)
+
+    def buy(place: int, decision: Decision, features: Features) -> bool | None:
+        del place
+        if not decision.query.ask:
+            return None
+        desk.ask(decision, features)
+        return fates.random() >= lost
+
+    return desk.run(stream, buy, delay)
+
+
+def sampled(
+    stream: Sequence[Pair], config: Mapping[str, Any], *, labels: int, seed: int = 0, delay: int = 0, interval: float = INTERVAL
+) -> Run:
+    """Buy exactly so many labels of samples drawn uniformly, with the same model; preprocessing sees every sample all the same."""
+    chosen = frozenset(random.Random(seed).sample(range(len(stream)), labels))
+    return _Desk(effective(config), seed, interval).run(stream, lambda place, *_: True if place in chosen else None, delay)
+
+
+def full(stream: Iterable[Pair], config: Mapping[str, Any], *, delay: int = 0, interval: float = INTERVAL) -> Run:
+    """Buy every label."""
+    return _Desk(effective(config), 0, interval).run(stream, lambda *_: True, delay)
+
+
+# None: not bought. Otherwise whether the label will arrive.
+_Buy = Callable[[int, Decision, Features], bool | None]
+
+
+class _Desk:
+    """A learner, with what the service has around it: positions in a log, a clock, answers under way, questions that expire."""
+
+    def __init__(self, config: StreamConfig, seed: int, interval: float) -> None:
+        secret = blake2b(str(seed).encode(), digest_size=16).digest()
+        self.learner = Learner(1, Configured(0.0, config, secret))
+        self.interval = interval
+        self.seq = 1
+        self.at = 0.0
+        self.learned = 0
+        self.expiries: deque[tuple[float, str]] = deque()
+
+    def run(self, stream: Iterable[Pair], buy: _Buy, delay: int) -> Run:
+        """Go through the stream."""
+        correct, bought = bytearray(), bytearray()
+        under_way: deque[tuple[int, str, Features, str]] = deque()
+        seconds = 0.0
+        for place, (features, raw) in enumerate(stream):
+            self._move(place * self.interval)
+            started = time.perf_counter()
+            decision = self.learner.decide(f"{place:08}", features, self.at)
+            seconds += time.perf_counter() - started
+            label = label_text(raw)
+            correct.append(decision.prediction.label == label)
+            arrives = buy(place, decision, features)
+            bought.append(arrives is not None)
+            if arrives:
+                under_way.append((place + delay, decision.id, features, label))
+            while under_way and under_way[0][0] <= place:
+                self.answer(*under_way.popleft()[1:])
+        return Run(bytes(correct), bytes(bought), self.learned, 1e6 * seconds / max(1, len(correct)))
+
+    def ask(self, decision: Decision, features: Features) -> None:
+        """Ask, as the service does, with a log that answers at once."""
+        token = self.learner.budget.take()
+        event = self.learner.question(decision, features)
+        self.learner.budget.release(token)
+        self._fold(event)
+        self.expiries.append((event.expires_at, decision.id))
+
+    def answer(self, sample_id: str, features: Features, label: str) -> None:
+        """Deliver an answer."""
+        self._fold(self.learner.answer(sample_id, label, "", features, self.at, brought=False, labeled_at=None))
+        self.learned += 1
+
+    def _move(self, at: float) -> None:
+        self.at = at
+        while self.expiries and self.expiries[0][0] <= at:
+            _, sample_id = self.expiries.popleft()
+            if sample_id in self.learner.queries.open:
+                self._fold(Expired(at, sample_id))
+
+    def _fold(self, event: Event) -> None:
+        self.seq += 1
+        self.learner.apply(self.seq, event)
