@@ -179,11 +179,8 @@ def main() -> int:
             server = Server(data, *(("--config", str(_often(Path(folder)))) if number % 2 else ())).ready()
             asyncio.run(load(server, ledger, rng, number, failing=failing))
             faults = check(data, ledger)
-            print(
-                f"round {number:3}: {'commits failed, killed' if failing else 'killed':22} {len(ledger.asked):6} questions {len(ledger.labels):6} labels",
-                *faults[:5],
-                flush=True,
-            )
+            what = "commits failed, killed" if failing else "killed"
+            print(f"round {number:3}: {what:22} {len(ledger.asked):6} questions {len(ledger.labels):6} labels", *faults[:5], flush=True)
             if faults:
                 return 1
     print("nothing lost, nothing twice:", dict(ledger.counts))

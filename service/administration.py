@@ -1,7 +1,7 @@
 """Streams come, change and go: every change is an event of the log. What the fields mean stands in `service.core.config`."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -12,17 +12,19 @@ from service.core.events import Configured, Event
 from service.core.learner import Applied, Learner
 from service.journal import Journal
 from service.ports import Clock
-from service.streams import Live, Memory, Streams
+from service.streams import Live, Streams
 
 
 class Administration:
     """Creates, replaces, merges and drops; one change at a time."""
 
-    def __init__(self, streams: Streams, journal: Journal, memory: Memory, clock: Clock, new_secret: Callable[[], bytes]) -> None:
-        """Take the parts; `new_secret` gives 16 random bytes."""
+    def __init__(
+        self, streams: Streams, journal: Journal, clock: Clock, new_secret: Callable[[], bytes], forget: Sequence[Callable[[str], None]]
+    ) -> None:
+        """Take the parts; `new_secret` gives 16 random bytes, `forget` are told the names of deleted streams."""
         self._streams = streams
         self._journal = journal
-        self._memory = memory
+        self._forget = forget
         self._clock = clock
         self._new_secret = new_secret
         self._turn = asyncio.Lock()
@@ -58,7 +60,8 @@ class Administration:
                 live.dropped = False
                 self._streams.add(live)
                 raise
-            self._memory.forget(stream)
+            for forget in self._forget:
+                forget(stream)
 
     async def _replace(self, live: Live, config: StreamConfig) -> None:
         if config != live.learner.config:

@@ -2,26 +2,19 @@
 
 import gc
 import os
-import time
-from collections.abc import Iterable
 
 from fastapi import FastAPI
-from prometheus_client import CollectorRegistry
 
 from service import workshop
-from service.adapters.prometheus import PrometheusObserver, StreamCollector, renderer
+from service.adapters.prometheus import metrics
 from service.adapters.snapshots import FileSnapshots
 from service.adapters.sqlite import SqliteLog
 from service.adapters.workshop import ProcessWorkshop
-from service.administration import Administration, fold_into
 from service.api.app import create_app
 from service.api.routes import Routes
 from service.core.learner import Learner
-from service.flow import Flow
-from service.journal import Journal
+from service.engine import Engine, Tuning
 from service.settings import Settings
-from service.streams import Live, Memory, Streams
-from service.upkeep import Upkeep
 
 
 class Service:
@@ -31,44 +24,24 @@ class Service:
         """Open the data folder; raises `FolderInUse` or `IncompatibleData`."""
         self._folder = settings.data
         self._log = SqliteLog(settings.data)
-        self._streams = Streams()
-        memory = Memory(settings.remembered)
-        registry = CollectorRegistry()
-        observers = [PrometheusObserver(registry)]
-        registry.register(StreamCollector(self._learners))
-        self._journal = Journal(self._log, fold_into(self._streams), observers)
         self._workshop = ProcessWorkshop(settings.data, workshop.snapshot, workshop.rebuild)
-        self._upkeep = Upkeep(
-            self._streams,
-            self._journal,
-            self._workshop,
-            time.time,
-            observers,
-            run=self._log.run,
-            snapshot_labels=settings.snapshot_labels,
-            snapshot_seconds=settings.snapshot_seconds,
-        )
-        flow = Flow(self._streams, self._journal, self._log, memory, time.time, observers)
-        administration = Administration(self._streams, self._journal, memory, time.time, lambda: os.urandom(16))
-        routes = Routes(flow, self._streams, administration, renderer(registry), settings.max_body)
+        observer, render_metrics = metrics(self._learners)
+        tuning = Tuning(settings.remembered, self._log.run, settings.snapshot_labels, settings.snapshot_seconds)
+        self._engine = Engine(self._log, self._workshop, [observer], lambda: os.urandom(16), tuning=tuning)
+        routes = Routes(self._engine.flow, self._engine.streams, self._engine.administration, render_metrics, settings.max_body)
         self.app: FastAPI = create_app(routes, self.start, self.stop)
 
     async def start(self) -> None:
         """Load every stream from its snapshot and the log, then begin to take events."""
         snapshots = FileSnapshots(self._folder)
-        for name in self._log.streams():
-            self._streams.add(Live(name, workshop.load(self._log, snapshots, name)))
+        self._engine.start([(name, workshop.load(self._log, snapshots, name)) for name in self._log.streams()])
+        self._workshop.start()
         gc.collect()
         gc.freeze()
-        self._journal.start()
-        self._upkeep.start()
 
     async def stop(self) -> None:
-        """Write the last checkpoints, wait until everything is on disk, and let the folder go."""
-        await self._upkeep.stop()
-        await self._journal.settled()
-        self._workshop.close()
-        self._log.close()
+        """Drain, and let the folder go."""
+        await self._engine.stop()
 
-    def _learners(self) -> Iterable[tuple[str, Learner]]:
-        return [(name, live.learner) for name, live in self._streams.all.items()]
+    def _learners(self) -> list[tuple[str, Learner]]:
+        return self._engine.learners()

@@ -2,7 +2,7 @@
 
 import ipaddress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from pydantic import ValidationError
@@ -19,6 +19,7 @@ app = typer.Typer(name="askwhen", no_args_is_help=True, add_completion=False, ri
 _console = Console()
 _errors = Console(stderr=True)
 
+DataSet = Literal["shuttle", "phishing", "image-segments", "bananas"]
 Data = Annotated[Path, typer.Option("--data", help="Folder of the log and its snapshots.", exists=True, file_okay=False)]
 
 
@@ -71,12 +72,47 @@ def verify(data: Data) -> None:
 def backup(
     data: Data, output: Annotated[Path, typer.Option("-o", "--output", help="File to write; it must not exist yet.", dir_okay=False)]
 ) -> None:
-    """Copy the log, consistent as of one moment, while the server runs. To restore, put the file into an empty data folder as askwhen.db."""
+    """Copy the log, consistent as of one moment, while the server runs.
+
+    To restore, put the file into an empty data folder as askwhen.db.
+    """
     try:
         copy_log(database_of(data), output)
     except AskwhenError as error:
         raise _failed(str(error)) from None
     _console.print(f"{output} ({output.stat().st_size:,} bytes)")
+
+
+@app.command()
+def demo(
+    dataset: Annotated[DataSet, typer.Option(help="Real data that is streamed to the service.")] = "shuttle",
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the service running, and say how to reach and stop it.")] = False,
+    out: Annotated[Path, typer.Option(help="Folder for the picture.", file_okay=False)] = Path("askwhen-demo"),
+    limit: Annotated[int | None, typer.Option(min=100, help="Samples to send (default: all; of shuttle the first 10,000).")] = None,
+    rate: Annotated[float, typer.Option(min=0.001, max=1, help="Share of the samples that may be asked.")] = 0.05,
+    seed: Annotated[int, typer.Option(help="Repeats who answers when, and which answers are wrong.")] = 1,
+) -> None:
+    """Show the service at work: a real server, real data over HTTP, late and wrong answers, and what the labels were worth."""
+    from service.demo import command
+
+    raise typer.Exit(command.demo(command.Options(dataset, keep, out, limit, rate, seed)))
+
+
+@app.command()
+def answer(
+    stream: Annotated[str, typer.Argument(help="Stream whose open questions are answered.")],
+    file: Annotated[Path, typer.Argument(help="Labels by id: .csv or .jsonl, either may be gzipped.")],
+    url: Annotated[str, typer.Option(help="The service.")] = "http://127.0.0.1:8000",
+    label: Annotated[str, typer.Option(help="Column of the labels.")] = "label",
+    id_: Annotated[str, typer.Option("--id", help="Column of the samples' ids.")] = "id",
+    labeler: Annotated[str | None, typer.Option(help="Who answers.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Go on and answer questions as they are asked.")] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="Answers to send at most.")] = None,
+) -> None:
+    """Answer a stream's open questions from a file, the most useful first. Exits 1 if the service refused an answer, 2 if nothing could be done."""
+    from service.demo import answer_command
+
+    raise typer.Exit(answer_command.answer(answer_command.Options(stream, file, url, label, id_, labeler, follow, limit)))
 
 
 def _refuse_open_door(settings: Settings) -> None:

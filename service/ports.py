@@ -70,6 +70,10 @@ class Workshop(Protocol):
         """The model without what was superseded up to `through`, taught all answers up to there."""
         ...
 
+    def forget(self, stream: str) -> None:
+        """A stream was deleted: remove its snapshots."""
+        ...
+
     def close(self) -> None:
         """End the process."""
         ...
@@ -104,6 +108,10 @@ class Observer(Protocol):
 
     def snapshotted(self, stream: str, seconds: float) -> None:
         """A snapshot was written."""
+        ...
+
+    def forget(self, stream: str) -> None:
+        """A stream was deleted."""
         ...
 
 

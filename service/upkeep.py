@@ -77,6 +77,11 @@ class Upkeep:
         for live in list(self._streams.all.values()):
             self.checkpoint(live, final=True)
 
+    def forget(self, stream: str) -> None:
+        """A stream was deleted."""
+        self._written.pop(stream, None)
+        self._snapshot_at.pop(stream, None)
+
     def checkpoint(self, live: Live, *, final: bool = False) -> None:
         """Write the decision state if it moved; without waiting."""
         learner = live.learner

@@ -8,6 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from service.core.budget import BudgetManager
 from service.core.learner import Learner
 from service.core.records import Decision, Outcome
 
@@ -86,7 +87,7 @@ class PrometheusObserver:
 class StreamCollector(Collector):
     """The streams' accounts as they are at the moment of a scrape."""
 
-    _METRICS = (
+    _METRICS: tuple[tuple[str, str, Callable[[BudgetManager], float]], ...] = (
         ("askwhen_samples_total", "Samples seen.", lambda budget: budget.seen),
         ("askwhen_asked_total", "Questions asked.", lambda budget: budget.asked),
         ("askwhen_given_back_total", "Questions given back to the budget.", lambda budget: budget.given_back),
@@ -110,17 +111,20 @@ class StreamCollector(Collector):
 
 def _family(name: str, about: str, values: list[tuple[str, float]]) -> Metric:
     kind = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
-    family = kind(name.removesuffix("_total"), about, labels=["stream"])
+    family: CounterMetricFamily | GaugeMetricFamily = kind(name.removesuffix("_total"), about, labels=["stream"])
     for stream, value in values:
         family.add_metric([stream], value)
     return family
 
 
-def renderer(registry: CollectorRegistry) -> Callable[[str], tuple[bytes, str]]:
-    """The function that renders the registry for an Accept header: the body and its media type."""
+def metrics(learners: Learners) -> tuple[PrometheusObserver, Callable[[str], tuple[bytes, str]]]:
+    """An observer over a registry of its own, and the function that renders it for an Accept header: body and media type."""
+    registry = CollectorRegistry()
+    observer = PrometheusObserver(registry)
+    registry.register(StreamCollector(learners))
 
     def render(accept: str) -> tuple[bytes, str]:
         encode, media_type = choose_encoder(accept)
         return encode(registry), media_type
 
-    return render
+    return observer, render

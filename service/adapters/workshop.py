@@ -15,6 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TypeVar
 
+from service.adapters.snapshots import FileSnapshots
 from service.core.freezer import thaw_from
 from service.core.taught import Taught
 
@@ -48,6 +49,14 @@ class ProcessWorkshop:
             raise TypeError(message)
         return taught
 
+    def forget(self, stream: str) -> None:
+        """A stream was deleted: remove its snapshots."""
+        FileSnapshots(Path(self._folder)).drop(stream)
+
+    def start(self) -> None:
+        """Spawn the process now, so that the first job does not wait for it."""
+        self._started().submit(os.getpid)
+
     def close(self) -> None:
         """End the process."""
         if self._pool is not None:
@@ -56,13 +65,16 @@ class ProcessWorkshop:
                 process.terminate()
 
     async def _do(self, job: Callable[..., Result], *args: object) -> Result:
-        if self._pool is None:
-            self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _settle_in)
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, job, *args)
+            return await asyncio.get_running_loop().run_in_executor(self._started(), job, *args)
         except BrokenProcessPool:
             self._pool = None
             raise
+
+    def _started(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _settle_in)
+        return self._pool
 
 
 class _Yielding(io.RawIOBase):

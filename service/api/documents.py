@@ -1,5 +1,7 @@
 """What OpenAPI says of every path: the same types that decode and encode, and the errors that may come. It serves nothing."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
@@ -13,7 +15,7 @@ _REF = "#/components/schemas/{name}"
 
 class _Shape(NamedTuple):
     body: Any = None
-    answers: dict[int, Any] = {}
+    answers: Mapping[int, Any] = MappingProxyType({})
     errors: tuple[int, ...] = ()
 
 

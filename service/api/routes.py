@@ -128,6 +128,7 @@ class Routes:
         self, stream: str, state: Literal["open"] = "open", order: Order = "utility", limit: Limit = 50, cursor: str | None = None
     ) -> Response:
         """Open questions, the most useful or the oldest first."""
+        del state  # it has one value so far
         found = await self._flow.waiting(stream, order, limit, None if cursor is None else _place(cursor))
         last = place(found[-1][0], order) if len(found) == limit else None
         return _json(QueriesOut([schemas.question_of(sample, event) for sample, event in found], None if last is None else _cursor(last)))

@@ -8,12 +8,11 @@ Left out, and why:
 - `StatImputer`, `FuncTransformer`, `SelectType`: they take code.
 - `OneVsOneClassifier` makes a model a pair of classes; `OutputCodeClassifier` has no probabilities.
 - `RandomUnderSampler`, `RandomOverSampler`, `RandomSampler`: they need every class and its share before the first label.
-- `BalancedAccuracy`, `GeometricMean`, `MacroF1` as a forest's metric: asking them adds to their confusion matrix.
+- A forest's metrics but `Accuracy`: asking them adds to their confusion matrix, and they sum over a set in which `None` is, whose hash
+  is its address.
 - `DummyDriftDetector`: it detects nothing, and its state names code.
 - `SWINN`, `ExhaustiveSplitter`, `optim.initializers.Normal`: draws or growth that nothing bounds.
 """
-
-
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -108,7 +107,7 @@ ALLOWED: Mapping[str, Entry] = {
     **_entries("initializer", optim.initializers, "Constant Zeros"),
     **_entries("drift detector", drift, "ADWIN KSWIN NoDrift PageHinkley"),
     **_entries("drift detector", drift.binary, "DDM EDDM FHDDM HDDMA HDDMW"),
-    **_entries("metric", metrics, "Accuracy CohenKappa"),
+    **_entries("metric", metrics, "Accuracy"),
     **_entries("splitter", tree.splitter, "GaussianSplitter HistogramSplitter"),
     **_entries("quantizer", tree.splitter, "DynamicQuantizer StaticQuantizer"),
     **_entries("search engine", neighbors, "LazySearch"),

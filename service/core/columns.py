@@ -4,6 +4,7 @@ Everything here is bounded and holds against wild values: one 1e99 moves no scal
 """
 
 import math
+from collections.abc import Callable, Sequence
 from statistics import median_low
 from typing import Any
 from zlib import crc32
@@ -23,7 +24,7 @@ _LONG = 100  # characters; longer string values share the overflow columns
 
 Vector = dict[str, Any]
 
-_split = BagOfWords(lowercase=True).process_text
+_split: Callable[[str], list[str]] = BagOfWords(lowercase=True).process_text
 
 
 class Scale:
@@ -186,7 +187,7 @@ class Words:
         norm = math.sqrt(math.fsum(weight * weight for weight in weights.values())) or 1.0
         return {column: weight / norm for column, weight in weights.items()}
 
-    def _words(self, features: Features) -> Any:
+    def _words(self, features: Features) -> Sequence[str]:
         value = features.get(self.field)
         return _split(value) if isinstance(value, str) else ()
 

@@ -22,17 +22,23 @@ def check_features(features: Mapping[str, Any], pointer: str = "/features") -> N
     if len(features) > MAX_FEATURES:
         raise Invalid(pointer, f"at most {MAX_FEATURES} features a sample, not {len(features)}")
     for name, value in features.items():
-        kind = type(value)
-        if kind is float or kind is int:
-            if not -MAX_MAGNITUDE <= value <= MAX_MAGNITUDE:  # also refuses NaN
-                raise Invalid(_at(pointer, name), "numbers are finite and of a magnitude of at most 1e100")
-        elif kind is str:
-            if len(value) > MAX_TEXT:
-                raise Invalid(_at(pointer, name), f"a string has at most {MAX_TEXT} characters, not {len(value)}")
-        elif value is not None and kind is not bool:
-            raise Invalid(_at(pointer, name), f"a feature is a number, a boolean, a string or null, not {_json_kind(value)}")
         if not name or len(name) > MAX_NAME:
             raise Invalid(pointer, f"a feature's name has 1 to {MAX_NAME} characters")
+        wrong = _wrong(value)
+        if wrong is not None:
+            raise Invalid(_at(pointer, name), wrong)
+
+
+def _wrong(value: Any) -> str | None:
+    kind = value.__class__
+    if kind is float or kind is int:
+        # The comparison refuses NaN as well.
+        return None if -MAX_MAGNITUDE <= value <= MAX_MAGNITUDE else "numbers are finite and of a magnitude of at most 1e100"
+    if kind is str:
+        return None if len(value) <= MAX_TEXT else f"a string has at most {MAX_TEXT} characters, not {len(value)}"
+    if value is None or kind is bool:
+        return None
+    return f"a feature is a number, a boolean, a string or null, not {_json_kind(value)}"
 
 
 def check_id(value: str, pointer: str = "/id") -> str:

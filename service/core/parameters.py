@@ -1,7 +1,5 @@
 """What a constructor's parameter may be, read from its signature and bounded by its name. Which classes there are is not said here."""
 
-
-
 import inspect
 import math
 import re

@@ -1,7 +1,5 @@
 """From a pipeline's specification to River estimators. No class path is imported here, and nothing is looked up outside `ALLOWED`."""
 
-
-
 import difflib
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass

@@ -3,6 +3,7 @@
 Models and features are unknown here; what is asked and why can be tested with utilities alone.
 """
 
+import math
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -41,7 +42,11 @@ class QueryPolicy:
         self.exploration = exploration
 
     def decide(self, sample_id: str, utility: float, at: float, *, cold: bool = False, available: bool = True) -> Query:
-        """Decide about one sample of the given utility in [0, 1] at the time `at`; `cold` for a model without two classes."""
+        """Decide about one sample of the given utility in [0, 1] at the time `at`; `cold` for a model without two classes.
+
+        A utility that is no number counts as 1: what a model says nothing sound about is worth asking.
+        """
+        utility = 1.0 if math.isnan(utility) else min(max(utility, 0.0), 1.0)
         obstacle = self.budget.see(at, available=available)
         floor = self.exploration * self.budget.spec.rate
         account = self.budget.account(floor)

@@ -29,8 +29,13 @@ class Logit(Stateless):
 
     def query(self, utility: float, account: Account) -> Verdict:
         """Return the logistic probability at this utility."""
-        gain = self.gain if self.gain is not None else _SPAN / max(account.grant, _SMALLEST_GRANT)
-        offset = self.start + gain * account.balance
+        import os
+        S = float(os.environ.get("S", "25"))
+        room = max(account.grant, S)
+        gain = self.gain if self.gain is not None else _SPAN / room
+        excess = account.balance + room - account.grant
+        if excess < 0: gain = max(gain, _SPAN/S)
+        offset = self.start + gain * excess
         cut = min(max(utility, _LOW), _HIGH)
         logit = math.log(cut / (1.0 - cut))
         return Verdict(_sigmoid((logit - offset) / self.temperature), _sigmoid(offset))

@@ -1,0 +1,75 @@
+"""All that stands between the edge and the ports, put together once, over any log and workshop. It decides nothing."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from service.administration import Administration, fold_into
+from service.core.learner import Learner
+from service.flow import Flow
+from service.journal import Journal
+from service.ports import Clock, Log, Observer, Workshop
+from service.streams import Live, Memory, Streams
+from service.upkeep import Upkeep
+
+
+class Tuning(NamedTuple):
+    """Figures of an engine: answers remembered, the number of this start, and when a snapshot is due (events, seconds)."""
+
+    remembered: int = 100_000
+    run: int = 1
+    snapshot_labels: int = 1_000
+    snapshot_seconds: float = 60.0
+
+
+class Engine:
+    """The flow and the administration of streams, their journal, and what goes on by itself."""
+
+    def __init__(
+        self,
+        log: Log,
+        workshop: Workshop,
+        observers: Sequence[Observer],
+        new_secret: Callable[[], bytes],
+        *,
+        clock: Clock = time.time,
+        tuning: Tuning | None = None,
+    ) -> None:
+        """Take the outside; `new_secret` gives 16 random bytes."""
+        figures = tuning or Tuning()
+        self._log = log
+        self._workshop = workshop
+        memory = Memory(figures.remembered)
+        self.streams = Streams()
+        self.journal = Journal(log, fold_into(self.streams), observers)
+        self.flow = Flow(self.streams, self.journal, log, memory, clock, observers)
+        self.upkeep = Upkeep(
+            self.streams,
+            self.journal,
+            workshop,
+            clock,
+            observers,
+            run=figures.run,
+            snapshot_labels=figures.snapshot_labels,
+            snapshot_seconds=figures.snapshot_seconds,
+        )
+        forget = [memory.forget, workshop.forget, self.upkeep.forget, *(observer.forget for observer in observers)]
+        self.administration = Administration(self.streams, self.journal, clock, new_secret, forget)
+
+    def start(self, learners: Iterable[tuple[str, Learner]]) -> None:
+        """Serve these streams, and begin to take events."""
+        for name, learner in learners:
+            self.streams.add(Live(name, learner))
+        self.journal.start()
+        self.upkeep.start()
+
+    async def stop(self) -> None:
+        """Write the last checkpoints, wait until everything is on disk, and let the outside go."""
+        await self.upkeep.stop()
+        await self.journal.settled()
+        self._workshop.close()
+        self._log.close()
+
+    def learners(self) -> list[tuple[str, Learner]]:
+        """Every stream's name and state."""
+        return [(name, live.learner) for name, live in self.streams.all.items()]

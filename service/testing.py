@@ -1,0 +1,168 @@
+"""Fakes that are shipped: each stands for a port, keeps its contract under the same tests as the real adapter, and does no I/O."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from queue import SimpleQueue
+from typing import Any
+
+from service.core.errors import StorageFull
+from service.core.events import Event, decode, encode
+from service.core.rebuild import rebuild_of
+from service.core.records import Decision, Outcome
+from service.core.taught import Taught
+from service.ports import Deliver, Entry, Log, Result
+
+
+class ManualClock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self, now: float = 1_000_000.0) -> None:
+        """Stand at `now`, in seconds since 1970."""
+        self.now = now
+
+    def __call__(self) -> float:
+        """The time."""
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        """Move on."""
+        self.now += seconds
+
+
+class InMemoryLog:
+    """A log whose disk can be held up (`hold`, `let_go`) or be full (`full`)."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._rows: dict[int, tuple[str, str | None, bytes]] = {}
+        self._last = 0
+        self._queue: SimpleQueue[Entry | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._passable = threading.Event()
+        self._passable.set()
+        self.full = False
+        self.run = 1
+
+    def hold(self) -> None:
+        """Let nothing be committed."""
+        self._passable.clear()
+
+    def let_go(self) -> None:
+        """Commit again."""
+        self._passable.set()
+
+    def start(self, deliver: Deliver) -> None:
+        """Begin to write."""
+        self._thread = threading.Thread(target=self._write, args=(deliver,), daemon=True)
+        self._thread.start()
+
+    def submit(self, entry: Entry) -> None:
+        """Queue an entry."""
+        self._queue.put(entry)
+
+    def read(self, stream: str, after: int, upto: int) -> Iterator[tuple[int, Event]]:
+        """A stream's events after one position, up to and including another, in order."""
+        for seq, (name, _, body) in sorted(self._rows.items()):
+            if name == stream and after < seq <= upto:
+                yield seq, decode(body)
+
+    def get(self, stream: str, positions: Sequence[int]) -> list[Event | None]:
+        """The events at these positions, None where the stream has none."""
+        rows = [self._rows.get(seq) for seq in positions]
+        return [decode(row[2]) if row is not None and row[0] == stream else None for row in rows]
+
+    def streams(self) -> list[str]:
+        """The names of all streams, in order of creation."""
+        return list(dict.fromkeys(name for _, (name, _, _) in sorted(self._rows.items())))
+
+    def close(self) -> None:
+        """Write what is queued, deliver it, and let go."""
+        self.let_go()
+        if self._thread is not None:
+            self._queue.put(None)
+            self._thread.join()
+            self._thread = None
+
+    def _write(self, deliver: Deliver) -> None:
+        while (entry := self._queue.get()) is not None:
+            self._passable.wait()
+            deliver([self._commit(entry)])
+
+    def _commit(self, entry: Entry) -> Result:
+        if self.full:
+            return Result(entry, 0, StorageFull("the disk is full"))
+        self._last += 1
+        gone = [
+            seq
+            for seq, row in self._rows.items()
+            if row[0] == entry.stream and (entry.event is None or (entry.slot and row[1] == entry.slot))
+        ]
+        for seq in gone:
+            del self._rows[seq]
+        if entry.event is not None:
+            self._rows[self._last] = (entry.stream, entry.slot, encode(entry.event))
+        return Result(entry, self._last, None)
+
+
+class InlineWorkshop:
+    """Rebuilds where it stands, over any log; keeps no snapshots."""
+
+    def __init__(self, log: Log) -> None:
+        """Read this log."""
+        self._log = log
+        self.snapshots: list[str] = []
+
+    async def snapshot(self, stream: str) -> int:
+        """Note that a snapshot was wanted."""
+        self.snapshots.append(stream)
+        return 0
+
+    async def rebuild(self, stream: str, superseded: dict[int, int], through: int) -> Taught:
+        """The model without what was superseded up to `through`, taught all answers up to there."""
+        return rebuild_of(superseded, lambda after, upto: self._log.read(stream, after, upto), through, through)
+
+    def forget(self, stream: str) -> None:
+        """There is nothing to remove."""
+
+    def close(self) -> None:
+        """There is nothing to end."""
+
+
+class RecordingObserver:
+    """Remembers what it was told, as tuples that begin with the method's name."""
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self.told: list[tuple[Any, ...]] = []
+
+    def decided(self, stream: str, decision: Decision, seconds: float) -> None:
+        """A sample was decided."""
+        self.told.append(("decided", stream, decision, seconds))
+
+    def replayed(self, stream: str) -> None:
+        """A sample's stored answer was given again."""
+        self.told.append(("replayed", stream))
+
+    def labelled(self, stream: str, outcome: Outcome, delay: float | None) -> None:
+        """An answer was taken in."""
+        self.told.append(("labelled", stream, outcome, delay))
+
+    def committed(self, count: int, seconds: float) -> None:
+        """So many events became durable together."""
+        self.told.append(("committed", count, seconds))
+
+    def failed(self, count: int) -> None:
+        """So many events could not be stored."""
+        self.told.append(("failed", count))
+
+    def rebuilt(self, stream: str, seconds: float) -> None:
+        """A model without superseded answers took over."""
+        self.told.append(("rebuilt", stream, seconds))
+
+    def snapshotted(self, stream: str, seconds: float) -> None:
+        """A snapshot was written."""
+        self.told.append(("snapshotted", stream, seconds))
+
+    def forget(self, stream: str) -> None:
+        """A stream was deleted."""
+        self.told.append(("forget", stream))

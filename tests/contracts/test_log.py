@@ -1,0 +1,205 @@
+"""The contract of a log, over every adapter and its fake."""
+
+import sqlite3
+import threading
+
+import pytest
+
+from service.adapters.sqlite import SqliteLog, SqliteReader, backup, database_of
+from service.core.errors import FolderInUse, IncompatibleData, StorageFull, Unavailable
+from service.core.events import Expired, Withdrawn
+from service.ports import Entry
+from service.testing import InMemoryLog
+
+
+class Inbox:
+    """Collects results from the writer's thread."""
+
+    def __init__(self):
+        """Expect nothing yet."""
+        self.results = []
+        self._arrived = threading.Condition()
+
+    def __call__(self, results):
+        """Take results in."""
+        with self._arrived:
+            self.results += results
+            self._arrived.notify_all()
+
+    def wait(self, count):
+        """Wait for so many results in all; fails after ten seconds."""
+        with self._arrived:
+            assert self._arrived.wait_for(lambda: len(self.results) >= count, timeout=10)
+        return self.results
+
+
+@pytest.fixture(params=["sqlite", "memory"])
+def log(request, tmp_path):
+    """Every log there is."""
+    made = SqliteLog(tmp_path) if request.param == "sqlite" else InMemoryLog()
+    yield made
+    made.close()
+
+
+def entry(stream, ticket, *, slot=None, kind=Expired):
+    """An entry like any other."""
+    return Entry(stream, kind(float(ticket), f"sample-{ticket}"), slot, ticket)
+
+
+def test_results_come_in_log_order(log):
+    """Positions rise over all streams, and every entry gets its own."""
+    inbox = Inbox()
+    log.start(inbox)
+    for ticket in range(200):
+        log.submit(entry("ab"[ticket % 2], ticket))
+    results = inbox.wait(200)
+
+    assert [result.entry.ticket for result in results] == list(range(200))
+    assert [result.seq for result in results] == sorted({result.seq for result in results})
+    assert not any(result.error for result in results)
+
+
+def test_a_stream_is_read_in_order_between_positions(log):
+    """Reading gives one stream's events behind one position up to another."""
+    inbox = Inbox()
+    log.start(inbox)
+    for ticket in range(10):
+        log.submit(entry("ab"[ticket % 2], ticket))
+    positions = [result.seq for result in inbox.wait(10) if result.entry.stream == "a"]
+    found = list(log.read("a", positions[0], positions[3]))
+
+    assert [seq for seq, _ in found] == positions[1:4]
+    assert [event.sample_id for _, event in found] == ["sample-2", "sample-4", "sample-6"]
+    assert log.streams() == ["a", "b"]
+
+
+def test_events_are_found_by_position_in_their_own_stream_only(log):
+    """A position of another stream holds nothing."""
+    inbox = Inbox()
+    log.start(inbox)
+    log.submit(entry("a", 1))
+    seq = inbox.wait(1)[0].seq
+
+    assert [event and event.sample_id for event in log.get("a", [seq, seq + 1])] == ["sample-1", None]
+    assert log.get("b", [seq]) == [None]
+
+
+def test_an_entry_replaces_the_earlier_one_in_its_slot(log):
+    """Checkpoints do not pile up; other events and other streams' slots stay."""
+    inbox = Inbox()
+    log.start(inbox)
+    for ticket, (stream, slot) in enumerate([("a", "s"), ("a", None), ("b", "s"), ("a", "s")]):
+        log.submit(entry(stream, ticket, slot=slot))
+    inbox.wait(4)
+
+    assert [event.sample_id for _, event in log.read("a", 0, 99)] == ["sample-1", "sample-3"]
+    assert [event.sample_id for _, event in log.read("b", 0, 99)] == ["sample-2"]
+
+
+def test_dropping_a_stream_erases_it_and_reuses_no_position(log):
+    """What comes after a drop stands behind what was there before."""
+    inbox = Inbox()
+    log.start(inbox)
+    log.submit(entry("a", 1))
+    log.submit(Entry("a", None, None, 2))
+    log.submit(entry("a", 3, kind=Withdrawn))
+    results = inbox.wait(3)
+
+    assert [event.sample_id for _, event in log.read("a", 0, 99)] == ["sample-3"]
+    assert results[2].seq > results[0].seq
+
+
+def test_closing_writes_what_is_queued(tmp_path):
+    """Nothing that was submitted is lost on a clean end."""
+    inbox = Inbox()
+    log = SqliteLog(tmp_path)
+    log.start(inbox)
+    for ticket in range(500):
+        log.submit(entry("a", ticket))
+    log.close()
+
+    assert len(inbox.results) == 500
+    reader = SqliteReader(database_of(tmp_path))
+    assert len(list(reader.read("a", 0, 9_999))) == 500
+    reader.close()
+
+
+def test_a_full_disk_fails_the_batch_and_then_goes_on(tmp_path):
+    """SQLite's own word for a full disk comes out as such; nothing of the batch is stored; with room again it goes on."""
+    inbox = Inbox()
+    log = SqliteLog(tmp_path)
+    pages = log._writer.execute("PRAGMA page_count").fetchone()[0]
+    log._writer.execute(f"PRAGMA max_page_count = {pages}")
+    log.start(inbox)
+    big = Expired(0.0, "x" * 100_000)
+    log.submit(Entry("a", big, None, 1))
+    (failed,) = inbox.wait(1)
+    log.submit(Entry("a", big, None, 2))
+    stored = inbox.wait(2)[1]
+    log.close()
+
+    assert isinstance(failed.error, StorageFull)
+    assert stored.error is None
+
+
+def test_positions_go_on_after_a_restart(tmp_path):
+    """A new run continues behind the last one, even where its last events were replaced."""
+    for run in (1, 2):
+        inbox = Inbox()
+        log = SqliteLog(tmp_path)
+        log.start(inbox)
+        log.submit(entry("a", 1, slot="s"))
+        assert inbox.wait(1)[0].seq == run
+        log.close()
+
+
+def test_two_servers_never_share_a_folder(tmp_path):
+    """The second one is told who holds the folder."""
+    log = SqliteLog(tmp_path)
+    with pytest.raises(FolderInUse, match="holds the data folder"):
+        SqliteLog(tmp_path)
+    log.close()
+    SqliteLog(tmp_path).close()
+
+
+def test_a_file_of_a_newer_version_is_refused(tmp_path):
+    """An old askwhen does not touch a new log, and says why."""
+    SqliteLog(tmp_path).close()
+    connection = sqlite3.connect(database_of(tmp_path))
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+
+    with pytest.raises(IncompatibleData, match="newer"):
+        SqliteLog(tmp_path)
+
+
+def test_a_foreign_file_is_refused(tmp_path):
+    """A database of something else is left alone."""
+    connection = sqlite3.connect(database_of(tmp_path))
+    connection.execute("CREATE TABLE other (x)")
+    connection.close()
+
+    with pytest.raises(IncompatibleData, match="not a log"):
+        SqliteLog(tmp_path)
+
+
+def test_a_backup_is_the_log_of_one_moment(tmp_path):
+    """A copy that is made while the server writes can be opened and read like the log itself."""
+    inbox = Inbox()
+    (tmp_path / "from").mkdir()
+    (tmp_path / "to").mkdir()
+    log = SqliteLog(tmp_path / "from")
+    log.start(inbox)
+    for ticket in range(50):
+        log.submit(entry("a", ticket))
+    inbox.wait(50)
+    backup(database_of(tmp_path / "from"), database_of(tmp_path / "to"))
+    log.submit(entry("a", 50))
+    log.close()
+    copy = SqliteLog(tmp_path / "to")
+    found = list(copy.read("a", 0, 999))
+    copy.close()
+
+    assert len(found) == 50
+    with pytest.raises(Unavailable, match="exists already"):
+        backup(database_of(tmp_path / "from"), database_of(tmp_path / "to"))
