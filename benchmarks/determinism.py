@@ -27,7 +27,7 @@ from service.core.freezer import freeze, thaw
 from service.core.pipeline import Parts, Step, build
 
 HASH_SEEDS = ("0", "4711")
-SHORT, FULL = 120, 600  # labels
+SHORT, FULL = 120, 450  # labels
 CHECKPOINT = 25  # labels between the probabilities that are compared
 
 

@@ -12,7 +12,7 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import NamedTuple
 
-from service.core.budget import BudgetManager
+from service.core.budget import BudgetManager, Standing
 from service.core.catalogue import build_rule
 from service.core.config import BudgetSpec, QuerySpec
 from service.core.policy import QueryPolicy
@@ -272,7 +272,7 @@ class World:
         self.budget = BudgetManager(self.spec)
         self.budget.restore(learned)
         seen, due, rule = self.mark
-        self.budget.resume(seen, due)
+        self.budget.resume(Standing(seen, seen, due, self.budget.last_at))
         self._start_policy()
         if rule:
             self.policy.rule.restore(rule)

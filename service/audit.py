@@ -72,5 +72,7 @@ class _Audit:
                 self._faults.append(f"the snapshot at event {seq} holds another state than the log gives")
         if isinstance(event, Asked):
             budget = learner.budget
-            if budget.asked - budget.given_back > event.mark.due + budget.spec.burst + _HAIR:
+            mark = event.mark
+            due = mark.earned + budget.spec.rate * (mark.seen - mark.since)
+            if budget.asked - budget.given_back > due + budget.spec.burst + _HAIR:
                 self._faults.append(f"event {seq} asked more than the budget allowed")

@@ -109,7 +109,10 @@ def answer(
     follow: Annotated[bool, typer.Option("--follow", help="Go on and answer questions as they are asked.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Answers to send at most.")] = None,
 ) -> None:
-    """Answer a stream's open questions from a file, the most useful first. Exits 1 if the service refused an answer, 2 if nothing could be done."""
+    """Answer a stream's open questions from a file, the most useful first.
+
+    Exits with 1 if the service refused an answer, with 2 if there was nothing to work with.
+    """
     from service.demo import answer_command
 
     raise typer.Exit(answer_command.answer(answer_command.Options(stream, file, url, label, id_, labeler, follow, limit)))

@@ -6,7 +6,7 @@ Law 6: at every prefix asked - given back <= rate x seen + burst, whatever happe
 import math
 from collections import Counter
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 from service.core.config import BudgetSpec
 from service.core.records import BudgetView, Reason
@@ -33,6 +33,15 @@ def period_of(per: str, at: float) -> int:
     if per == "week":
         return int(at // _DAY + _MONDAY) // 7
     return 0
+
+
+class Standing(NamedTuple):
+    """The decision state of an account: `earned` + rate x (seen - `since`) labels are due, `at` is the time of the last sample."""
+
+    seen: int
+    since: int
+    earned: float
+    at: float
 
 
 class BudgetManager:
@@ -139,10 +148,14 @@ class BudgetManager:
             period = period_of(per, self._asked_at)
             self._periods[per] = (period, 1 + self._asked_in(per, period))
 
-    def resume(self, seen: int, due: float) -> None:
+    def standing(self) -> Standing:
+        """The decision state, as a mark in the log keeps it."""
+        return Standing(self.seen, self._base_seen, self._base_due, self.last_at)
+
+    def resume(self, standing: Standing) -> None:
         """Continue the decision state from a mark in the log."""
-        self.seen = self._base_seen = seen
-        self._base_due = due
+        self.seen, self._base_seen, self._base_due, at = standing
+        self.last_at = max(self.last_at, at)
 
     def learned(self) -> dict[str, Any]:
         """What the log rebuilds."""

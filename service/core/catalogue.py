@@ -8,11 +8,12 @@ from typing import Any
 
 import msgspec
 
-from service.core import pipeline
+from service.core import allowed, pipeline
 from service.core.config import ModelSpec, QuerySpec, StreamConfig, parse
 from service.core.errors import Invalid
 from service.core.measures import MEASURES, Measure
 from service.core.models import MODELS, Built, Param
+from service.core.parameters import MAX_TEXT
 from service.core.rules import RULES, QueryStrategy
 from service.core.vectoriser import Prefix
 
@@ -51,7 +52,7 @@ def describe() -> dict[str, Any]:
             name: {"about": entry.about, "params": {key: _describe(param) for key, param in entry.params.items()}}
             for name, entry in MODELS.items()
         },
-        "pipeline": pipeline.describe(),
+        "pipeline": allowed.catalogue(),
         "rules": {name: {"about": _first_line(rule), "params": _rule_defaults(rule)} for name, rule in RULES.items()},
         "measures": {name: {"about": _first_line(measure)} for name, measure in MEASURES.items()},
     }
@@ -105,8 +106,8 @@ def _checked(pointer: str, value: Any, param: Param) -> Any:
         raise Invalid(pointer, f"this is a {kind.__name__}, by default {param.default!r}")
     if kind in (int, float) and not (math.isfinite(value) and param.low <= value <= param.high):
         raise Invalid(pointer, f"this lies between {param.low:g} and {param.high:g}")
-    if kind is str and not 1 <= len(value) <= pipeline.MAX_STRING:
-        raise Invalid(pointer, f"this has 1 to {pipeline.MAX_STRING} characters")
+    if kind is str and not 1 <= len(value) <= MAX_TEXT:
+        raise Invalid(pointer, f"this has 1 to {MAX_TEXT} characters")
     return value
 
 

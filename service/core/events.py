@@ -12,10 +12,15 @@ from service.core.records import Decision
 
 
 class Mark(msgspec.Struct, frozen=True):
-    """The small part of the decision state after a sample: samples seen, labels due to the budget, the rule's few numbers."""
+    """The small part of the decision state after a sample: the account's, and the rule's few numbers.
+
+    After `seen` samples, the last one at the time `at`, `earned` + rate x (seen - `since`) labels are due.
+    """
 
     seen: int
-    due: float
+    since: int
+    earned: float
+    at: float
     rule: list[float]
 
 

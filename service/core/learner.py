@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from service.core import events
-from service.core.budget import BudgetManager
+from service.core.budget import BudgetManager, Standing
 from service.core.catalogue import build_measure, build_model, build_rule
 from service.core.config import StreamConfig
 from service.core.digest import canonical_probabilities, digest
@@ -92,7 +92,7 @@ class Learner:
     def marked(self) -> Mark:
         """The small part of the decision state as it is now."""
         rule = self.policy.rule
-        return Mark(self.budget.seen, self.budget.due, rule.state() if rule.compact else [])
+        return Mark(*self.budget.standing(), rule.state() if rule.compact else [])
 
     def checkpointed(self, run: int, at: float, preprocessing: bytes | None) -> Checkpoint:
         """The decision state as it is now, with what the transcript says of the learned state."""
@@ -103,7 +103,8 @@ class Learner:
         self._configure_policy()
         self.vectoriser = self.taught.serving_vectoriser()
         if self.mark is not None:
-            self.budget.resume(self.mark.seen, self.mark.due)
+            mark = self.mark
+            self.budget.resume(Standing(mark.seen, mark.since, mark.earned, mark.at))
         saved, rule = self.checkpoint, self.policy.rule
         if saved is not None and saved.preprocessing is not None and saved.epoch == self.taught.epoch:
             self.vectoriser.restore(saved.preprocessing)

@@ -47,10 +47,9 @@ class Taught:
         if not self._codes:
             return {}
         try:
-            raw = self.model.predict_proba_one(vector)
+            return self._sound(self.model.predict_proba_one(vector))
         except Exception:  # noqa: BLE001 - a broken model must not stop the service
             return {}
-        return self._sound(raw)
 
     def teach(self, vector: Vector, label: str) -> bool:
         """Learn one label; False where the model raises, and then the label counts as unlearnable."""

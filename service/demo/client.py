@@ -6,7 +6,6 @@ is short of something (429, 503, 507), or just starting anew, is asked again, a 
 
 import time
 from collections.abc import Mapping
-from itertools import count
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
@@ -23,6 +22,7 @@ ATTEMPTS = 6
 _SHORT_OF_SOMETHING = {429, 503, 507}
 _JSON = {"Content-Type": "application/json"}
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0)  # seconds
+_FIRST_WAIT = 0.2  # seconds, doubled each time
 _LONGEST_WAIT = 30.0  # seconds; a server that wants more is taken at half a minute
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
@@ -157,28 +157,25 @@ class Api:
     # --- sending -------------------------------------------------------------------------------------------------------------
 
     def _send(self, method: str, path: str, answer: type[T], body: Mapping[str, Any] | None = None, attempts: int | None = None) -> T:
-        attempts = attempts or self._attempts
-        for attempt in count(1):
-            last = attempt >= attempts
-            wait = None
-            try:
-                response = self._request(method, path, body)
-            except Unreachable:
-                if last:
-                    raise
-            else:
-                if last or response.status_code not in _SHORT_OF_SOMETHING:
-                    break
-                wait = response.headers.get("Retry-After")
-            time.sleep(_patience(attempt, wait))
-        return _decoded(response, answer)
+        left = attempts or self._attempts
+        wait = _FIRST_WAIT
+        while True:
+            left -= 1
+            response = self._request(method, path, body, may_fail=left > 0)
+            if response is not None and (response.status_code not in _SHORT_OF_SOMETHING or left <= 0):
+                return _decoded(response, answer)
+            time.sleep(wait if response is None else _retry_after(response, wait))
+            wait *= 2
 
-    def _request(self, method: str, path: str, body: Mapping[str, Any] | None) -> httpx.Response:
+    def _request(self, method: str, path: str, body: Mapping[str, Any] | None, *, may_fail: bool) -> httpx.Response | None:
+        """An answer, or None where there was none and it `may_fail`."""
         try:
             content = None if body is None else msgspec.json.encode(body)
             return self._http.request(method, path, content=content, headers=_JSON)
         except httpx.HTTPError as error:
-            raise Unreachable(f"no answer from {self.url} ({error or type(error).__name__}); is the server running?") from None
+            if may_fail:
+                return None
+            raise Unreachable(f"no answer from {self.url} ({error}); is the server running?") from None
 
 
 def _decoded(response: httpx.Response, answer: type[T]) -> T:
@@ -195,6 +192,7 @@ def _path(stream: str, *more: str) -> str:
     return "/".join(("/v1/streams", quote(stream, safe=""), *more))
 
 
-def _patience(attempt: int, retry_after: str | None) -> float:
-    """Seconds to wait: what the server says, or twice as long each time."""
-    return min(float(retry_after), _LONGEST_WAIT) if retry_after is not None and retry_after.isdecimal() else 0.1 * 2.0**attempt
+def _retry_after(response: httpx.Response, otherwise: float) -> float:
+    """Seconds that the server asks to wait."""
+    said: str = response.headers.get("Retry-After", "")
+    return min(float(said), _LONGEST_WAIT) if said.isdecimal() else otherwise

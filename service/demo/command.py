@@ -23,7 +23,6 @@ from service.demo.process import ServerProcess
 from service.demo.screen import console as new_console
 from service.demo.screen import is_live, screen, watched
 from service.demo.session import play, sample_id
-from service.simulate import Pair
 
 FAILED, INTERRUPTED = 1, 130
 

@@ -7,6 +7,7 @@ came about: over a moving window, with the moments of the questions below.
 from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
 
 from service.demo.arms import Comparison, Point
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 
 _ASKWHEN, _RANDOM, _EVERY = "#0b7285", "#e8590c", "#495057"
 _INK, _FAINT = "#212529", "#dee2e6"
-_WINDOWS = 20  # a stream has this many windows one after the other
+_DASHED = (0, (4, 3))
+_WINDOWS = (5_000, 2_000, 1_000, 500, 250, 100, 50, 20)  # samples
+_WINDOWS_A_STREAM = 12  # at least
+_WORTH_SAYING = 1.2  # times the labels
 _DOTS = 150  # an inch
 
 
@@ -42,86 +46,87 @@ def draw(live: Live, comparison: Comparison, path: Path) -> None:
         from matplotlib.figure import Figure  # noqa: PLC0415 - the same
     except ImportError:
         raise ClientError("no picture without matplotlib: pip install 'askwhen[report]'") from None
-    style = {
-        "font.size": 10,
-        "text.color": _INK,
-        "axes.labelcolor": _INK,
-        "xtick.color": _INK,
-        "ytick.color": _INK,
-        "axes.edgecolor": _FAINT,
-    }
-    with rc_context(style):
+    with rc_context(
+        {"font.size": 10, "text.color": _INK, "axes.labelcolor": _INK, "xtick.color": _INK, "ytick.color": _INK, "axes.edgecolor": _FAINT}
+    ):
         figure = Figure(figsize=(12, 5.4), dpi=_DOTS, facecolor="white")
-        worth, stream = figure.subplots(1, 2, gridspec_kw={"left": 0.06, "right": 0.97, "top": 0.76, "bottom": 0.11, "wspace": 0.16})
+        worth, along = figure.subplots(1, 2, gridspec_kw={"left": 0.06, "right": 0.97, "top": 0.76, "bottom": 0.11, "wspace": 0.16})
         n = len(live.correct)
         figure.text(0.06, 0.925, f"{live.dataset}: {live.labels:,} labels instead of {n:,}", fontsize=17, weight="bold")
         figure.text(0.06, 0.872, _subtitle(live, comparison), fontsize=11, color=_EVERY)
         _worth(worth, live, comparison)
-        _stream(stream, live, comparison)
+        _along(along, live, comparison)
         figure.savefig(path)
 
 
 def _subtitle(live: Live, comparison: Comparison) -> str:
     return (
-        f"{live.accuracy:.1%} of all {len(live.correct):,} samples predicted right before any label of them;  random asking, as many labels: "
-        f"{comparison.random_accuracy:.1%};  every label: {comparison.every.accuracy:.1%}"
+        f"{live.accuracy:.1%} of all {len(live.correct):,} samples predicted right before any label of them;  "
+        f"random asking, as many labels: {comparison.random_accuracy:.1%};  every label: {comparison.every.accuracy:.1%}"
     )
 
 
 def _worth(axes: "Axes", live: Live, comparison: Comparison) -> None:
-    every = comparison.every
-    _frame(axes, "Accuracy over the whole stream, by labels bought")
-    axes.set_xscale("log")
-    axes.axhline(every.accuracy, color=_EVERY, linestyle=(0, (4, 3)), linewidth=1.2, zorder=1)
-    _say(axes, "every label", (axes.get_xlim()[0], every.accuracy), _EVERY, (4, 5))
-    _line(axes, comparison.random_points, _RANDOM)
-    mine = sorted([*comparison.asking_points, Point(live.labels, live.accuracy, live.accuracy, live.accuracy)])
-    _line(axes, mine, _ASKWHEN)
-    axes.plot([live.labels], [live.accuracy], marker="*", markersize=19, color=_ASKWHEN, markeredgecolor="white", zorder=5)
+    every, n = comparison.every.accuracy, len(live.correct)
+    _frame(axes, "Accuracy over the whole stream, by labels bought", "labels bought")
+    axes.set_xscale("log", subs=[])
+    axes.xaxis.set_major_formatter(_count)
+    axes.set_xlim(min(point.labels for point in (*comparison.random_points, *comparison.asking_points)) / 1.5, n * 1.6)
+    axes.set_xticks(_round_numbers(*axes.get_xlim()))
+    axes.axhline(every, color=_EVERY, linestyle=_DASHED, linewidth=1.2, zorder=1)
+    _line(axes, [*comparison.random_points, Point(n, every, every, every)], _RANDOM)
+    _line(axes, sorted([*comparison.asking_points, Point(live.labels, live.accuracy, live.accuracy, live.accuracy)]), _ASKWHEN)
+    axes.plot([n], [every], marker="o", markersize=8, color=_EVERY, zorder=5)
+    axes.plot([live.labels], [live.accuracy], marker="*", markersize=20, color=_ASKWHEN, markeredgecolor="white", zorder=6)
+    _say(axes, "every label", (n, every), _EVERY, (8, 8), align="right")
+    _say(axes, "this run", (live.labels, live.accuracy), _ASKWHEN, (8, -17))
+    lowest = comparison.random_points[0]
+    _say(axes, "random asking", (lowest.labels, lowest.accuracy), _RANDOM, (12, -4))
+    first = comparison.asking_points[0]
+    _say(axes, "askwhen", (first.labels, first.accuracy), _ASKWHEN, (0, -17), align="center")
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, max(high, every + 0.08 * (every - low)))
     _gap(axes, live, comparison)
-    axes.set_xlabel("labels bought")
-    _plain_counts(axes)
-    last = comparison.random_points[-1]
-    _say(axes, "random asking", (last.labels, last.accuracy), _RANDOM, (4, -16))
-    _say(axes, "askwhen", (mine[0].labels, mine[0].accuracy), _ASKWHEN, (-4, 12))
 
 
 def _gap(axes: "Axes", live: Live, comparison: Comparison) -> None:
     """An arrow from this run to as good a random one."""
     needs = comparison.random_needs(live.accuracy)
-    if needs is None or needs <= live.labels:
+    if needs is None or needs < live.labels * _WORTH_SAYING:
         return
-    axes.annotate(
-        "", (needs, live.accuracy), (live.labels, live.accuracy), arrowprops={"arrowstyle": "->", "color": _INK, "shrinkA": 9, "shrinkB": 0}
-    )
-    middle = (live.labels * needs) ** 0.5
-    _say(axes, f"random needs {needs / live.labels:.1f} times the labels", (middle, live.accuracy), _INK, (0, -14), align="center")
+    arrow = {"arrowstyle": "->", "color": _INK, "shrinkA": 10, "shrinkB": 0}
+    axes.annotate("", (needs, live.accuracy), (live.labels, live.accuracy), arrowprops=arrow, zorder=5)
+    words = f"as good at random:\n{needs / live.labels:.1f} times the labels"
+    _say(axes, words, (needs, live.accuracy), _INK, (12, -50), align="right")
 
 
-def _stream(axes: "Axes", live: Live, comparison: Comparison) -> None:
-    window = max(20, len(live.correct) // _WINDOWS)
-    _frame(axes, f"Accuracy along the stream, over the last {window:,} samples")
-    random = [_moving(run.correct, window) for run in comparison.random]
-    places = range(window, len(live.correct) + 1)
-    axes.fill_between(
-        places,
-        [min(at) for at in zip(*random, strict=True)],
-        [max(at) for at in zip(*random, strict=True)],
-        color=_RANDOM,
-        alpha=0.15,
-        linewidth=0,
-    )
-    axes.plot(places, [sum(at) / len(at) for at in zip(*random, strict=True)], color=_RANDOM, linewidth=1.6, label="random asking")
-    axes.plot(places, _moving(comparison.every.correct, window), color=_EVERY, linewidth=1.2, linestyle=(0, (4, 3)), label="every label")
-    axes.plot(places, _moving(live.correct, window), color=_ASKWHEN, linewidth=2.2, label="askwhen")
-    axes.set_xlim(0, len(live.correct))
-    low, high = axes.get_ylim()
-    axes.set_ylim(low - 0.12 * (high - low), high)
-    axes.vlines(live.asked, 0, 0.05, transform=axes.get_xaxis_transform(), color=_ASKWHEN, linewidth=0.5, alpha=0.7)
-    axes.annotate("questions", (0, 0.06), (4, 0), xycoords="axes fraction", textcoords="offset points", color=_ASKWHEN, fontsize=9)
-    axes.set_xlabel("samples")
-    _plain_counts(axes)
-    axes.legend(loc="lower right", bbox_to_anchor=(1, 0.08), frameon=False, reverse=True)
+def _along(axes: "Axes", live: Live, comparison: Comparison) -> None:
+    n = len(live.correct)
+    window = next(size for size in _WINDOWS if size * _WINDOWS_A_STREAM <= n or size == _WINDOWS[-1])
+    _frame(axes, f"Accuracy along the stream, over the last {window:,} samples", "samples")
+    mine, every = _moving(live.correct, window), _moving(comparison.every.correct, window)
+    random = list(zip(*(_moving(run.correct, window) for run in comparison.random), strict=True))
+    mean = [fmean(at) for at in random]
+    places = range(window, n + 1)
+    axes.fill_between(places, [min(at) for at in random], [max(at) for at in random], color=_RANDOM, alpha=0.15, linewidth=0)
+    axes.plot(places, mean, color=_RANDOM, linewidth=1.6, label="random asking, as many labels")
+    axes.plot(places, every, color=_EVERY, linewidth=1.2, linestyle=_DASHED, label="every label")
+    axes.plot(places, mine, color=_ASKWHEN, linewidth=2.2, label="askwhen, this run")
+    axes.set_xlim(0, n)
+    low = min(*mine[window:], *every[window:], *mean[window:])  # the first steps of all are steep, and below the edge
+    axes.set_ylim(low - 0.45 * (1.0 - low), 1.0 + 0.03 * (1.0 - low))
+    axes.vlines(live.asked, 0, 0.05, transform=axes.get_xaxis_transform(), color=_ASKWHEN, linewidth=0.5, alpha=0.6)
+    axes.annotate("questions", (0, 0.055), (4, 0), xycoords="axes fraction", textcoords="offset points", color=_ASKWHEN, fontsize=9)
+    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 0.06), frameon=False, reverse=True)
+
+
+def _round_numbers(low: float, high: float) -> list[float]:
+    """1, 2, 5, 10 and so on.
+
+    >>> _round_numbers(8, 120)
+    [10, 20, 50, 100]
+    """
+    return [step * 10**power for power in range(12) for step in (1, 2, 5) if low <= step * 10**power <= high]
 
 
 def _moving(correct: Sequence[int], window: int) -> list[float]:
@@ -135,18 +140,20 @@ def _line(axes: "Axes", points: Sequence[Point], colour: str) -> None:
     axes.plot(labels, [point.accuracy for point in points], color=colour, linewidth=2, marker="o", markersize=4)
 
 
-def _frame(axes: "Axes", title: str) -> None:
+def _count(value: float, _: object) -> str:
+    return f"{value:,.0f}"
+
+
+def _frame(axes: "Axes", title: str, along: str) -> None:
     axes.set_title(title, loc="left", fontsize=11, pad=10)
+    axes.set_xlabel(along)
     axes.grid(color=_FAINT, linewidth=0.7)
     axes.set_axisbelow(True)
     axes.tick_params(length=0)
     axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}" if round(value * 100, 6) % 1 == 0 else f"{value:.1%}")
-
-
-def _plain_counts(axes: "Axes") -> None:
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    axes.xaxis.set_major_formatter(_count)
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value * 100:.4g}%")
 
 
 def _say(axes: "Axes", words: str, at: tuple[float, float], colour: str, offset: tuple[float, float], align: str = "left") -> None:
-    axes.annotate(words, at, offset, textcoords="offset points", color=colour, ha=align, fontsize=10)
+    axes.annotate(words, at, offset, textcoords="offset points", color=colour, ha=align, fontsize=10, zorder=7)

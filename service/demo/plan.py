@@ -5,12 +5,14 @@ the shares hold in short runs too.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 Fate = Literal["once", "twice", "wrong", "never"]
 
-_DECK: tuple[Fate, ...] = ("never", *["wrong"] * 2, *["twice"] * 3, *["once"] * 44)  # type: ignore[assignment]
+_SHARES: Mapping[Fate, int] = MappingProxyType({"never": 1, "wrong": 2, "twice": 3, "once": 44})
+_DECK = [fate for fate, cards in _SHARES.items() for _ in range(cards)]
 _LABELERS = ("ada", "ben", "cleo")
 _SHORTEST, _LONGEST = 5, 60  # samples from a question to its answer, and from an answer to its correction or repetition
 

@@ -1,4 +1,4 @@
-"""The closing words: what the bought labels were worth, what became of the answers, whether the server counts the same. It prints nothing."""
+"""The closing words: what the bought labels were worth, what became of the answers, whether the server agrees. It prints nothing."""
 
 from collections.abc import Iterator
 
@@ -32,12 +32,11 @@ def verdict(ledger: Ledger, comparison: Comparison) -> Text:
     gain = ledger.accuracy - comparison.random_accuracy
     words = Text()
     words.append(f"{saved:,} of {ledger.total:,} labels saved", style="bold green")
+    share = ledger.accuracy / max(1e-9, comparison.every.accuracy)
     words.append(
-        f" ({saved / ledger.total:.0%}, {CURRENCY} {saved * PRICE:,.2f}), for {ledger.accuracy / max(1e-9, comparison.every.accuracy):.1%} of the accuracy"
+        f" ({saved / ledger.total:.0%}, {CURRENCY} {saved * PRICE:,.2f}), for {share:.1%} of the accuracy that every label gives; "
     )
-    words.append(
-        f" that every label gives; {abs(gain) * 100:.1f} points {'above' if gain >= 0 else 'below'} random asking at the same cost."
-    )
+    words.append(f"{abs(gain) * 100:.1f} points {'above' if gain >= 0 else 'below'} random asking at the same cost.")
     return words
 
 

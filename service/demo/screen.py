@@ -1,4 +1,4 @@
-"""What a run looks like while it goes on: a live view in a terminal, an occasional line anywhere else. It reads the ledger and changes nothing."""
+"""What a run looks like while it goes on: a live view in a terminal, an occasional line elsewhere. It reads the ledger, no more."""
 
 import sys
 import threading

@@ -7,7 +7,7 @@ from service.core.rules.base import Account, Stateless, Verdict
 
 _LOW, _HIGH = 0.0005, 0.998  # utilities are cut here, so that ties at certainty stay within the controller's reach
 _SPAN = 10.0  # logits that the threshold travels while the start-up grant is spent
-_SMALLEST_GRANT = 25.0  # questions; keeps the controller from jumping where there is no grant
+_ROOM = 12.0  # questions below the largest balance that the travel takes at least, where the grant is smaller than that
 
 
 class Logit(Stateless):
@@ -15,30 +15,33 @@ class Logit(Stateless):
 
     The threshold x lives in logits, where utilities near 0 and 1 stay apart, and integrates actual asks, so that what is asked
     stays near what is due on every stream and the start-up grant is spent early, when the model is unsure. By default the gain
-    spends the grant over ten logits. Source: the `logitd` sampler of the project's label-efficiency study; an integral
-    controller on the threshold in the manner of BIQF's balancing (Kottke, Krempl, Spiliopoulou 2015).
+    spends the grant over ten logits. A grant of less than 12 questions is continued below zero, by questions that are owed: the
+    threshold alone keeps asks within the account, and the most useful samples are asked rather than the first. Where labels are
+    owed beyond that, x falls ten logits in 12 questions at least. Source: the `logitd` sampler of the project's label-efficiency
+    study; an integral controller on the threshold in the manner of BIQF's balancing (Kottke, Krempl, Spiliopoulou 2015).
     """
 
     reason: ClassVar[str] = "uncertain"
 
     def __init__(self, temperature: float = 0.2, start: float = -2.0, gain: float | None = None) -> None:
-        """Keep the parameters; `gain` None is 10 / max(grant, 25) logits a question."""
+        """Keep the parameters; `gain` None is 10 / max(grant, 12) logits a question."""
         self.temperature = temperature
         self.start = start
         self.gain = gain
 
     def query(self, utility: float, account: Account) -> Verdict:
         """Return the logistic probability at this utility."""
-        import os
-        S = float(os.environ.get("S", "25"))
-        room = max(account.grant, S)
-        gain = self.gain if self.gain is not None else _SPAN / room
-        excess = account.balance + room - account.grant
-        if excess < 0: gain = max(gain, _SPAN/S)
-        offset = self.start + gain * excess
+        offset = self.start + self._climb(account)
         cut = min(max(utility, _LOW), _HIGH)
         logit = math.log(cut / (1.0 - cut))
         return Verdict(_sigmoid((logit - offset) / self.temperature), _sigmoid(offset))
+
+    def _climb(self, account: Account) -> float:
+        room = max(account.grant, _ROOM)
+        spent = account.balance + room - account.grant
+        if self.gain is not None:
+            return self.gain * spent
+        return spent * _SPAN / (room if spent > 0.0 else _ROOM)
 
 
 def _sigmoid(value: float) -> float:

@@ -6,13 +6,16 @@ from typing import ClassVar
 
 from service.core.rules.base import Account, Verdict
 
+_CUSHION = 5.0  # questions of the grant that are not for spending
+
 
 class Quantile:
     """The idea of the balanced incremental quantile filter (Kottke, Krempl, Spiliopoulou 2015), made a probability.
 
-    Over a window of recent utilities, the share `target = rate + (grant - balance) / tolerance` of the most uncertain is asked.
+    Over a window of recent utilities, the share `target = rate + (grant - 5 - balance) / tolerance` of the most uncertain is asked.
     BIQF moves its threshold by the window's range instead, which does nothing where all utilities are equal; here ties share
-    what is left of the target between them, and the grant is spent early.
+    what is left of the target between them, and the grant is spent early, but for 5 questions: so the quantile settles what is
+    asked, and not the end of the money.
     """
 
     reason: ClassVar[str] = "uncertain"
@@ -27,7 +30,7 @@ class Quantile:
 
     def query(self, utility: float, account: Account) -> Verdict:
         """Return 1 above the window's quantile, 0 below, and a part among its equals."""
-        target = min(max(account.rate + (account.grant - account.balance) / self.tolerance, 0.0), 1.0)
+        target = min(max(account.rate + (account.grant - _CUSHION - account.balance) / self.tolerance, 0.0), 1.0)
         count = len(self._ordered)
         if not count:
             return Verdict(target, None)

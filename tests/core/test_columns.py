@@ -1,0 +1,125 @@
+"""Raw features become numbers, whatever comes, and stay bounded."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.core import columns
+from service.core.columns import Scale, Tabular, Words
+
+
+def learned(values):
+    """A scale that saw these values."""
+    scale = Scale()
+    for value in values:
+        scale.learn(value)
+    return scale
+
+
+def test_a_scale_is_the_mean_and_deviation_of_ordinary_values():
+    """Without wild values the scale is the textbook's."""
+    values = [math.sin(number) * 3 + 5 for number in range(1_000)]
+    scale = learned(values)
+    mean = sum(values) / len(values)
+
+    assert scale.mean == pytest.approx(mean)
+    assert scale.deviation == pytest.approx(math.sqrt(sum((value - mean) ** 2 for value in values) / len(values)))
+
+
+@pytest.mark.parametrize("position", [0, 1, 7, 500])
+def test_one_wild_value_moves_a_scale_by_little(position):
+    """1e99 may come first, early or late: ordinary values are told apart all the same."""
+    values = [math.sin(number) for number in range(1_000)]
+    scale = learned([*values[:position], 1e99, *values[position:]])
+
+    assert abs(scale.mean) < 0.3
+    assert 0.6 < scale.deviation < 1.5
+    assert abs(scale.scaled(1.0) - scale.scaled(-1.0)) > 1.0
+
+
+def test_a_column_that_was_constant_takes_a_change_in():
+    """A rare indicator that was 0 for long is seen when it is 1."""
+    scale = learned([0.0] * 300 + [1.0])
+
+    assert scale.deviation > 0
+    assert scale.scaled(1.0) > 1.0
+
+
+@given(st.lists(st.floats(-1e100, 1e100), max_size=60), st.floats(-1e100, 1e100))
+def test_scaled_values_are_finite_and_clipped(values, value):
+    """Whatever was learned, a scaled value lies within 8 deviations."""
+    assert abs(learned(values).scaled(value)) <= 8.0
+
+
+def test_a_scale_continues_from_its_state_to_the_bit():
+    """A restart half way changes nothing, during the first values as later."""
+    values = [math.cos(number) * 7 for number in range(100)]
+    for half in (3, 50):
+        scale = Scale.of(learned(values[:half]).state())
+        for value in values[half:]:
+            scale.learn(value)
+        assert scale.state() == learned(values).state()
+
+
+def test_strings_become_columns_and_null_is_missing():
+    """One column a string value, booleans as numbers, null left out."""
+    table = Tabular()
+    sample = {"country": "DE", "new": True, "amount": None}
+    table.learn(sample)
+
+    assert table.transform(sample) == {"country=DE": 1.0, "new": 0.0}
+
+
+def test_columns_are_bounded(monkeypatch):
+    """Later strings share columns, later numbers are ignored, and nothing grows any more."""
+    # The bound itself is far too large for a test to reach.
+    monkeypatch.setattr(columns, "MAX_COLUMNS", 10)
+    table = Tabular()
+    for number in range(5_000):
+        table.learn({"id": f"user-{number}", f"number-{number}": 1.0})
+    vector = table.transform({"id": "user-4999", "number-4999": 1.0, "number-0": 1.0})
+
+    assert len(table.scales) + len(table.values) == 10
+    assert set(vector) == {vector_name for vector_name in vector if vector_name.startswith("#")} | {"number-0"}
+    assert len({name for number in range(5_000) for name in table.transform({"id": f"user-{number}"})}) <= 1_024 + 10
+
+
+def test_a_long_string_shares_a_column():
+    """A novel as a string value does not become a column's name."""
+    table = Tabular()
+    table.learn({"note": "x" * 5_000})
+
+    assert table.values == {}
+    assert all(name.startswith("#") for name in table.transform({"note": "x" * 5_000}))
+
+
+def test_words_are_weighted_as_tf_idf():
+    """Rare words weigh more than frequent ones, and the weights of a text have length 1."""
+    words = Words("text", hashing=False, columns=100)
+    for text in ("free money", "free lunch", "free day"):
+        words.learn({"text": text})
+    weights = words.transform({"text": "Free money"})
+
+    assert set(weights) == {"free", "money"}
+    assert weights["money"] / weights["free"] == pytest.approx((math.log(4 / 2) + 1) / (math.log(4 / 4) + 1))
+    assert math.fsum(weight**2 for weight in weights.values()) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("hashing", [True, False])
+def test_words_are_bounded(hashing):
+    """A stream of ever new words keeps a bounded number of columns."""
+    words = Words("text", hashing=hashing, columns=50)
+    for number in range(3_000):
+        words.learn({"text": f"word{number}"})
+
+    assert len(words.frequencies) <= 50 + 1_024
+
+
+def test_a_text_that_is_missing_is_empty():
+    """A text stream takes samples without their text."""
+    words = Words("text", hashing=False, columns=50)
+    words.learn({"text": None})
+
+    assert words.transform({}) == {}
