@@ -8,7 +8,7 @@ prefix in exact arithmetic. Then adaptive rules on real streams (a folder of CSV
 import argparse
 import sys
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, reduce
 from itertools import accumulate, product
 from math import inf
@@ -41,8 +41,9 @@ def campaign(*, short: bool) -> list[Job]:
     every = list(product(RULES, PERCENTS, PATTERNS, (False, True)))
     if short:
         count = SHORT_DECISIONS // SHORT_JOB
-        return [Job(*parts, SHORT_JOB, seed) for seed, parts in enumerate(every[:: len(every) // count + 1 | 1])]
-    return [Job(*parts, -(-DECISIONS // len(every)), seed) for seed, parts in enumerate(every)]
+        # An odd step, so that every second one is hostile, and every rule and pattern has its turn.
+        return [Job(*every[i], decisions=SHORT_JOB, seed=i) for i in range(0, len(every), len(every) // count + 1 | 1)]
+    return [Job(*parts, decisions=-(-DECISIONS // len(every)), seed=i) for i, parts in enumerate(every)]
 
 
 def by_rule(found: Mapping[Job, Tally]) -> dict[str, Tally]:
@@ -55,8 +56,12 @@ def by_rule(found: Mapping[Job, Tally]) -> dict[str, Tally]:
 
 def campaign_complaints(found: Mapping[Job, Tally]) -> list[str]:
     """Say what does not hold."""
-    wrong = [f"{job}: {tally.broken[0]} ({len(tally.broken)} times)" for job, tally in found.items() if tally.broken]
-    wrong += [f"{job}: {tally.uncovered} decisions of {tally.decisions} have probability 0" for job, tally in found.items() if uncovered(job, tally)]
+    wrong = []
+    for job, tally in found.items():
+        if tally.broken:
+            wrong.append(f"{job}: {tally.broken[0]} ({len(tally.broken)} times)")
+        if uncovered(job, tally):
+            wrong.append(f"{job}: {tally.uncovered} decisions of {tally.decisions} have probability 0")
     for rule, tally in by_rule(found).items():
         if abs(tally.explored.sigmas) > SIGMAS:
             wrong.append(f"{rule}: exploration asks are {tally.explored.sigmas:+.1f} standard deviations off their probability")
@@ -72,13 +77,25 @@ def uncovered(job: Job, tally: Tally) -> bool:
 
 def campaign_table(found: Mapping[Job, Tally]) -> Table:
     """Show the campaign by rule."""
-    shown = Table("Rule", "Decisions", "Asked", "Given back", "Failed", "Restarts", "Pauses", "Broken", "Explored", "sigma", "All asks, sigma", "Uncovered")
-    shown.title = "Law 6 at every prefix"
-    for rule, tally in by_rule(found).items():
-        peaceful = [one for job, one in found.items() if job.rule == rule and not job.hostile]
-        share = sum(one.uncovered for one in peaceful) / max(1, sum(one.decisions for one in peaceful))
-        counts = (tally.decisions, tally.asked.hits, tally.given_back, tally.failed, tally.restarts, tally.pauses, len(tally.broken), tally.explored.hits)
-        shown.add_row(rule, *(f"{count:,}" for count in counts), f"{tally.explored.sigmas:+.2f}", f"{tally.asked.sigmas:+.2f}", f"{share:.4%}")
+    totals = by_rule(found)
+    shown = Table("", *totals, title="Law 6 at every prefix")
+    rows: dict[str, Callable[[Tally], str]] = {
+        "decisions": lambda tally: f"{tally.decisions:,}",
+        "asked": lambda tally: f"{tally.asked.hits:,}",
+        "off their probability, sigma": lambda tally: f"{tally.asked.sigmas:+.2f}",
+        "explored": lambda tally: f"{tally.explored.hits:,}",
+        "off their probability, sigma ": lambda tally: f"{tally.explored.sigmas:+.2f}",
+        "given back": lambda tally: f"{tally.given_back:,}",
+        "commits failed": lambda tally: f"{tally.failed:,}",
+        "restarts": lambda tally: f"{tally.restarts:,}",
+        "pauses": lambda tally: f"{tally.pauses:,}",
+        "promises broken": lambda tally: f"{len(tally.broken):,}",
+    }
+    for name, cell in rows.items():
+        shown.add_row(name, *map(cell, totals.values()))
+    shares = (sum(one.uncovered for job, one in found.items() if job.rule == rule and not job.hostile) for rule in totals)
+    peaceful = (sum(one.decisions for job, one in found.items() if job.rule == rule and not job.hostile) for rule in totals)
+    shown.add_row("probability 0, without a cap", *(f"{share / max(1, all_):.4%}" for share, all_ in zip(shares, peaceful, strict=True)))
     return shown
 
 
@@ -134,9 +151,10 @@ def on_stream(job: OnStream) -> Bounds:
 def on_streams(folder: Path | None, *, short: bool) -> list[OnStream]:
     """Return the runs, one stream after the other."""
     names = ("phishing", "image-segments") if short else SHIPPED
-    places = [(name, None) for name in names] if folder is None else [(path.name.partition(".")[0], path) for path in sorted(folder.glob("*.csv*"))]
+    paths = sorted(folder.glob("*.csv*")) if folder is not None else []
+    places: Sequence[tuple[str, Path | None]] = [(path.name.partition(".")[0], path) for path in paths] or [(name, None) for name in names]
     rules, percents = (("logit", "quantile", "split"), (1, 20)) if short else (ADAPTIVE, PERCENTS)
-    return [OnStream(*place, rule, percent) for place in places for rule in rules for percent in percents]
+    return [OnStream(stream, path, rule, percent) for stream, path in places for rule in rules for percent in percents]
 
 
 def stream_table(found: Mapping[OnStream, Bounds]) -> Table:

@@ -88,7 +88,7 @@ def jobs(*, short: bool) -> list[Job]:
     if short:
         chosen = [Job(*parts) for parts in product(LATE, SHORT_MODELS, SHORT_RULES, (0, 1_000))]
         return [job for i, job in enumerate(chosen) if i % 3 == 0]
-    return [Job(*parts) for model in reversed(MODELS) for parts in product(LATE, [model], RULES, DELAYS)]
+    return [Job(*parts) for model in reversed([*MODELS]) for parts in product(LATE, [model], RULES, DELAYS)]
 
 
 def table(found: dict[Job, Found]) -> Table:

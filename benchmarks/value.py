@@ -11,7 +11,6 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from itertools import product
 from math import sqrt
 from pathlib import Path
 from statistics import fmean, stdev
@@ -19,7 +18,7 @@ from typing import NamedTuple
 
 from rich.console import Console
 from rich.table import Table
-from scipy.stats import t as student
+from scipy.stats import t as student  # type: ignore[import-untyped]  # River brings it along
 
 from benchmarks.parallel import pin_hash_seed, run_all
 from service.simulate import Pair, full, queried, sampled
@@ -98,9 +97,11 @@ def gains(found: Mapping[Job, Found]) -> dict[tuple[int, float, str], Gain]:
 
 def table(found: Mapping[Job, Found], measured: Mapping[tuple[int, float, str], Gain]) -> Table:
     """Show them all."""
-    shown = Table("Delay", "Budget", "Set", "Labels", "Default", "Random", "Gain, points", "95 %", "Every label", title="What asking well is worth")
+    columns = ("Delay", "Budget", "Set", "Labels", "Default", "Random", "Gain, points", "95 %", "Every label")
+    shown = Table(*columns, title="What asking well is worth")
     ceiling = {(job.delay, job.dataset): one.default for job, one in found.items() if job.rate == 1.0}
-    for (delay, rate, dataset), difference in sorted(measured.items(), key=lambda item: (item[0][0], item[0][1], item[0][2] == "mean", item[0][2])):
+    ordered = sorted(measured.items(), key=lambda item: (*item[0][:2], item[0][2] == "mean", item[0][2]))
+    for (delay, rate, dataset), difference in ordered:
         runs = [one for job, one in found.items() if (job.delay, job.rate) == (delay, rate) and dataset in (job.dataset, "mean")]
         labels = fmean(one.labels for one in runs)
         share = sum(one.labels for one in runs) / sum(one.n for one in runs)
@@ -143,8 +144,9 @@ def main() -> int:
     pin_hash_seed()
     length = SHORT_LENGTH if options.short else None
     seeds = range(SHORT_SEEDS if options.short else SEEDS)
-    jobs = [Job(*parts, length) for parts in product(reversed(SHIPPED), options.delay, RATES, seeds)]
-    jobs += [Job(*parts, 1.0, 0, length) for parts in product(SHIPPED, options.delay)]
+    names = reversed([*SHIPPED])  # the longest first
+    jobs = [Job(name, delay, rate, seed, length) for name in names for delay in options.delay for rate in RATES for seed in seeds]
+    jobs += [Job(name, delay, 1.0, 0, length) for name in SHIPPED for delay in options.delay]
     found = dict(run_all(run, jobs, "Value"))
     measured = gains(found)
     console = Console()

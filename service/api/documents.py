@@ -25,9 +25,9 @@ _WRITE = (404, 413, 415, 422, 503, 507)
 _SHAPES: dict[str, _Shape] = {
     "put_stream": _Shape(StreamConfig, {200: schemas.StreamOut, 201: schemas.StreamOut}, (413, 415, 422, 503, 507)),
     "patch_stream": _Shape(dict[str, Any], {200: schemas.StreamOut}, _WRITE),
-    "get_stream": _Shape(None, {200: schemas.StreamOut}, (404,)),
+    "get_stream": _Shape(None, {200: schemas.StreamOut}, _READ),
     "list_streams": _Shape(None, {200: schemas.StreamsOut}),
-    "delete_stream": _Shape(None, {204: None}, (404, 503, 507)),
+    "delete_stream": _Shape(None, {204: None}, (404, 422, 503, 507)),
     "post_sample": _Shape(schemas.SampleIn, {200: schemas.SampleOut}, (404, 409, 413, 415, 422)),
     "get_sample": _Shape(None, {200: schemas.HeldOut}, _READ),
     "post_label": _Shape(schemas.LabelIn, {200: schemas.LabelOut}, (409, *_WRITE)),

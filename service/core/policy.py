@@ -59,19 +59,15 @@ class QueryPolicy:
         self.rule.update(utility, account if obstacle is None else account._replace(open=False), asks=asks)
         if obstacle is not None:
             return self._query(_Odds(0.0, verdict.threshold), obstacle, utility, ask=False)
-        explores = self.budget.explores
-        probability = (floor if explores else 0.0) + ((1.0 - floor) * wanted if account.open else 0.0)
-        reason, ask = self._word(draw < floor, asks, explores=explores, open_=account.open, cold=cold)
+        probability = (floor if self.budget.explores else 0.0) + ((1.0 - floor) * wanted if account.open else 0.0)
+        ask = draw < probability  # an open account explores as well, so the floor comes first in every case
+        reason = self._asked_as(draw < floor, cold=cold) if ask else "budget" if asks or draw < floor else "confident"
         return self._query(_Odds(probability, verdict.threshold), reason, utility, ask=ask)
 
-    def _word(self, exploring: bool, asks: bool, *, explores: bool, open_: bool, cold: bool) -> tuple[Reason, bool]:
+    def _asked_as(self, exploring: bool, *, cold: bool) -> Reason:
         if exploring:
-            return ("exploration", True) if explores else ("budget", False)
-        if not asks:
-            return "confident", False
-        if not open_:
-            return "budget", False
-        return ("cold-start" if cold else self.rule.reason), True  # type: ignore[return-value]
+            return "exploration"
+        return "cold-start" if cold else self.rule.reason  # type: ignore[return-value]
 
     def _cold_limit(self) -> float:
         return 1.0 if self.budget.spent < _COLD_SURE else min(1.0, _COLD_FACTOR * self.budget.spec.rate)

@@ -8,20 +8,25 @@ from rich.text import Text
 from service.demo.arms import SEEDS, Comparison
 from service.demo.client import Summary
 from service.demo.ledger import Ledger
+from service.demo.plan import MEAN_DELAY
 from service.demo.sets import CURRENCY, PRICE
+
+_CAPTION = f"Simulated with the same model: random and every label, all answers right and {MEAN_DELAY} samples late."
 
 
 def value_table(ledger: Ledger, comparison: Comparison) -> Table:
     """Accuracy, labels and money of the arms."""
-    table = Table("", title="What the labels were worth", title_justify="left", title_style="bold")
-    for heading in ("accuracy", "errors", "labels", f"{CURRENCY} at {PRICE:.2f} each"):
+    table = Table(
+        "", title="What the labels were worth", title_justify="left", title_style="bold", caption=_CAPTION, caption_justify="left"
+    )
+    for heading in ("accuracy", "errors", "labels", f"{CURRENCY} at {PRICE:.2f}"):
         table.add_column(heading, justify="right")
     mine, n = ledger.accuracy, ledger.total
     table.add_row("[bold]askwhen[/], over HTTP", *_figures(mine, n, ledger.labels), style="green")
-    table.add_row(f"random asking, as many labels (mean of {SEEDS})", *_figures(comparison.random_accuracy, n, ledger.labels))
+    table.add_row(f"random, as many labels (mean of {SEEDS})", *_figures(comparison.random_accuracy, n, ledger.labels))
     needs = comparison.random_needs(mine)
     if needs is not None and needs > ledger.labels:
-        table.add_row("random asking, as accurate (interpolated)", *_figures(mine, n, round(needs), about="~"))
+        table.add_row("random, as accurate (interpolated)", *_figures(mine, n, round(needs), about="~"))
     table.add_row("every label", *_figures(comparison.every.accuracy, n, n))
     return table
 

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 from river import datasets
 
 from service.core.errors import Invalid
-from service.core.features import Features
+from service.core.features import Scalar
 from service.simulate.run import Pair
 
 SHIPPED: Mapping[str, Callable[[], Iterable[Any]]] = MappingProxyType(
@@ -53,7 +53,7 @@ def _opened(path: Path) -> TextIO:
     return path.open(encoding="utf-8", newline="")
 
 
-def _value(name: str, text: str, numeric: dict[str, bool]) -> Features | Any:
+def _value(name: str, text: str, numeric: dict[str, bool]) -> Scalar:
     if not text:
         return None
     number = _number(text)

@@ -144,5 +144,3 @@ async def test_forgetting_a_stream_removes_its_snapshots(tmp_path):
     ProcessWorkshop(tmp_path, workshop.snapshot, workshop.rebuild).forget("s")
 
     assert FileSnapshots(tmp_path).paths("s") == []
-
-

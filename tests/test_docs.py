@@ -1,0 +1,115 @@
+"""The README says what the code does: its worked example is run, its tables are compared with the code."""
+
+import json
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from loadtest.server import serving
+from service.adapters.prometheus import metrics
+from service.cli import app
+from service.core.config import BudgetSpec, LabelSpec, StreamConfig
+from service.settings import Settings
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+FREE = {"probabilities"}  # objects whose keys are the user's own
+
+
+def examples():
+    """The README's commands with the answers that it shows."""
+    for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL):
+        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            command, _, answer = part.partition("\n")
+            yield command, json.loads(answer)
+
+
+def shape(value, name=""):
+    """A value's keys and kinds of values, all the way down."""
+    if isinstance(value, dict):
+        return "object" if name in FREE else {key: shape(item, key) for key, item in value.items()}
+    if isinstance(value, list):
+        return [shape(item) for item in value]
+    return "number" if isinstance(value, int | float) and not isinstance(value, bool) else type(value).__name__
+
+
+def told(value):
+    """The words and booleans of an answer, which the README shows exactly; times, figures and cursors are of the moment."""
+    if isinstance(value, dict):
+        volatile = {"asked_at", "expires_at", "created_at", "cursor", "confidence", "probability", "utility", "threshold", "probabilities", "reason"}
+        return {key: told(item) for key, item in value.items() if key not in volatile}
+    return [told(item) for item in value] if isinstance(value, list) else value
+
+
+def test_the_worked_example_gives_exactly_the_shown_shapes(tmp_path):
+    """Every curl of the README, run in order against a fresh server, answers as it says."""
+    with serving(tmp_path) as server:
+        for command, expected in examples():
+            arguments = [part.replace("localhost:8000", server.url.removeprefix("http://")) for part in shlex.split(command)]
+            answer = json.loads(subprocess.run(arguments, capture_output=True, check=True, timeout=30).stdout)
+
+            assert shape(answer) == shape(expected), command
+            assert told(answer) == told(expected), command
+
+
+def rows(heading):
+    """The rows of the table under a heading, as cells without their backticks."""
+    section = README.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    return [[cell.strip().replace("`", "") for cell in line.split("|")[1:-1]] for line in section.splitlines() if line.startswith("| ")][1:]
+
+
+def test_every_setting_is_in_the_table_and_the_other_way_round():
+    """Names, variables, options, defaults and meanings are those of the code."""
+    serve = next(command for command in app.registered_commands if command.name == "serve" or command.callback.__name__ == "serve")
+    options = {name for name in serve.callback.__annotations__ if name != "return"}
+    expected = [
+        [
+            name,
+            f"ASKWHEN_{name.upper()}",
+            f"--{name}" if name in options else "",
+            str(field.default),
+            field.description.replace("`", ""),
+        ]
+        for name, field in Settings.model_fields.items()
+    ]
+
+    assert rows("Settings") == expected
+
+
+def test_every_field_of_the_configuration_is_in_the_table():
+    """No field of a stream can be set that the README does not name."""
+    named = {name.split(" ")[0] for row in rows("A stream's configuration") for name in row[0].split(", ")}
+    fields = {f"budget.{name}" for name in BudgetSpec.__struct_fields__} | {f"labels.{name}" for name in LabelSpec.__struct_fields__}
+    fields |= {"query.rule", "query.measure", *StreamConfig.__struct_fields__} - {"budget", "labels", "query"}
+
+    assert named == fields - {"budget.currency"}
+
+
+def test_every_metric_is_in_the_table_and_the_other_way_round():
+    """Names and labels of all metrics are those of the code."""
+    observer, render = metrics(list)
+    text = render("")[0].decode()
+    exported = {name for name in re.findall(r"^# TYPE (\S+)", text, re.MULTILINE) if not name.endswith("_created")}
+
+    assert {row[0] for row in rows("Metrics")} == exported
+    assert observer is not None
+
+
+def test_every_command_is_in_the_table():
+    """The command line has no secrets."""
+    commands = {command.name or command.callback.__name__ for command in app.registered_commands}
+    table = {row[0].removeprefix("askwhen ") for row in rows("Running it for real")}
+
+    assert table == commands
+
+
+@pytest.mark.parametrize("page", ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "benchmarks/README.md"])
+def test_links_lead_somewhere(page):
+    """Every relative link of the documents is a file of the repository."""
+    root = Path(__file__).parent.parent
+    content = (root / page).read_text()
+    targets = [target for target in re.findall(r"\]\(([^)#:]+)\)", content) if not target.startswith("http")]
+
+    assert [target for target in targets if not (root / page).parent.joinpath(target).exists()] == []
