@@ -38,12 +38,11 @@ SIGMAS = 4.0  # from what the probabilities promise
 
 def campaign(*, short: bool) -> list[Job]:
     """Return the jobs: every rule, budget and pattern of utilities, in a peaceful and in a hostile world."""
-    every = list(product(RULES, PERCENTS, PATTERNS, (False, True)))
-    if short:
-        count = SHORT_DECISIONS // SHORT_JOB
-        # An odd step, so that every second one is hostile, and every rule and pattern has its turn.
-        return [Job(*every[i], decisions=SHORT_JOB, seed=i) for i in range(0, len(every), len(every) // count + 1 | 1)]
-    return [Job(*parts, decisions=-(-DECISIONS // len(every)), seed=i) for i, parts in enumerate(every)]
+    kinds = list(product(RULES, PERCENTS, PATTERNS, (False, True)))
+    each = SHORT_JOB if short else -(-DECISIONS // len(kinds))
+    every = [Job(rule, percent, pattern, hostile, each, seed) for seed, (rule, percent, pattern, hostile) in enumerate(kinds)]
+    # An odd step, so that every second one is hostile, and every rule and pattern has its turn.
+    return every[:: len(every) * SHORT_JOB // SHORT_DECISIONS + 1 | 1] if short else every
 
 
 def by_rule(found: Mapping[Job, Tally]) -> dict[str, Tally]:

@@ -123,7 +123,7 @@ class InFlight(NamedTuple):
 
     token: int
     at: float
-    mark: tuple[int, float, list[float]]
+    mark: tuple[Standing, list[float]]
     lands: bool
     after: int
 
@@ -174,7 +174,7 @@ class World:
         self.steps = self.seen = self.asked = self.given_back = self.restarts = self.failed = self.uncovered = 0
         self.open: deque[int] = deque()  # the step of each open question
         self.flight: deque[InFlight] = deque()
-        self.mark: tuple[int, float, list[float]] = (0, 0.0, [])
+        self.mark = self._marks()
         self.outage = self.full_disk = 0  # samples that they still last
         self.stuck = False  # the last question to end did not get into the log
         self.by_period: Counter[object] = Counter()
@@ -271,20 +271,20 @@ class World:
         learned = self.budget.learned()
         self.budget = BudgetManager(self.spec)
         self.budget.restore(learned)
-        seen, due, rule = self.mark
-        self.budget.resume(Standing(seen, seen, due, self.budget.last_at))
+        standing, rule = self.mark
+        self.budget.resume(standing)
         self._start_policy()
         if rule:
             self.policy.rule.restore(rule)
-        self.seen = seen
+        self.seen = standing.seen
         self.restarts += 1
         self.stuck = False
         for _ in self.flight:
             self.savings.take(-1)
         self.flight.clear()
 
-    def _marks(self) -> tuple[int, float, list[float]]:
-        return self.budget.seen, self.budget.due, self.policy.rule.state()
+    def _marks(self) -> tuple[Standing, list[float]]:
+        return self.budget.standing(), self.policy.rule.state()
 
     # --- the books -----------------------------------------------------------------------------------------------------------
 

@@ -73,6 +73,6 @@ class _Audit:
         if isinstance(event, Asked):
             budget = learner.budget
             mark = event.mark
-            due = mark.earned + budget.spec.rate * (mark.seen - mark.since)
+            due = mark.earned + mark.rate * (mark.seen - mark.since)
             if budget.asked - budget.given_back > due + budget.spec.burst + _HAIR:
                 self._faults.append(f"event {seq} asked more than the budget allowed")

@@ -35,7 +35,6 @@ class Service:
         """Load every stream from its snapshot and the log, then begin to take events."""
         snapshots = FileSnapshots(self._folder)
         self._engine.start([(name, workshop.load(self._log, snapshots, name)) for name in self._log.streams()])
-        self._workshop.start()
         gc.collect()
         gc.freeze()
 

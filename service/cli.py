@@ -9,9 +9,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from service import __version__, audit, server
-from service.adapters.sqlite import backup as copy_log
-from service.adapters.sqlite import database_of
+from service import __version__
 from service.core.errors import AskwhenError
 from service.settings import Settings, load
 
@@ -40,6 +38,8 @@ def serve(
     config: Annotated[Path | None, typer.Option(help="TOML file with settings.", exists=True, dir_okay=False)] = None,
 ) -> None:
     """Run the service. SIGTERM drains and exits with 0."""
+    from service import server
+
     try:
         settings = load(config, {"host": host, "port": port, "data": data, "insecure": insecure})
     except ValidationError as error:
@@ -54,6 +54,8 @@ def serve(
 @app.command()
 def verify(data: Data) -> None:
     """Fold the log again and compare: transcripts of what was served, snapshots, the budget. Exits 0 only if all agree."""
+    from service import audit
+
     table = Table("stream", "events", "labels", "transcripts", "snapshots", "verdict")
     faults = 0
     try:
@@ -76,6 +78,9 @@ def backup(
 
     To restore, put the file into an empty data folder as askwhen.db.
     """
+    from service.adapters.sqlite import backup as copy_log
+    from service.adapters.sqlite import database_of
+
     try:
         copy_log(database_of(data), output)
     except AskwhenError as error:

@@ -15,7 +15,9 @@ from service.core.rebuild import fold, rebuild_of
 def load(reader: SqliteReader, snapshots: FileSnapshots, stream: str) -> Learner:
     """A stream's learner: its snapshot, where there is one that fits, and what the log has after it."""
     snapshot = snapshots.load(stream, lambda seq: reader.get(stream, [seq])[0])
-    return fold(lambda after, upto: reader.read(stream, after, upto), snapshot)
+    learner = fold(lambda after, upto: reader.read(stream, after, upto), snapshot)
+    learner.resume()
+    return learner
 
 
 def snapshot(folder: str, stream: str) -> int:

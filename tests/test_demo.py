@@ -27,10 +27,15 @@ from service.simulate import Run
 STREAM = "surfaces"
 
 
-def run(*arguments, timeout=120):
+def run(*arguments, timeout=120, **variables):
     """Run askwhen as a process."""
     return subprocess.run(
-        [sys.executable, "-m", "service", *map(str, arguments)], capture_output=True, text=True, timeout=timeout, check=False
+        [sys.executable, "-m", "service", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+        env=os.environ | variables,
     )
 
 
@@ -41,7 +46,7 @@ def run(*arguments, timeout=120):
 def kept(tmp_path_factory):
     """A short demo that leaves its server running: what it said, where it drew, and the server."""
     out = tmp_path_factory.mktemp("out")
-    done = run("demo", "--dataset", "phishing", "--limit", 300, "--keep", "--out", out)
+    done = run("demo", "--dataset", "phishing", "--limit", 300, "--keep", "--out", out, TMPDIR=str(out))
     pid = int(re.search(r"process id +(\d+)", done.stdout)[1]) if done.returncode == 0 else None
     try:
         yield done, out
@@ -235,6 +240,13 @@ def asked(server, request):
     return stream
 
 
+def answer(*arguments):
+    """Run `askwhen answer`."""
+    done = CliRunner().invoke(app, ["answer", *map(str, arguments)])
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return done
+
+
 def truths(numbers):
     """Labels by id."""
     return {f"p-{number}": "sky" if number > 5 else "path" for number in numbers}
@@ -249,35 +261,35 @@ def csv_of(path, labels, names=("id", "label")):
 def test_open_questions_are_answered_from_a_csv_file(server, asked, tmp_path):
     """Nothing is open afterwards, and a second time there is nothing to do."""
     file = csv_of(tmp_path / "labels.csv", truths(range(12)))
-    done = run("answer", asked, file, "--url", server.url)
-    assert done.returncode == 0, done.stderr
+    done = answer(asked, file, "--url", server.url)
+    assert done.exit_code == 0, done.stderr
     assert re.search(r"learned +│ +12", done.stdout)
     with Api(server.url) as api:
         assert api.stream(asked).summary.open == 0
-    assert "Nothing to answer" in run("answer", asked, file, "--url", server.url).stdout
+    assert "Nothing to answer" in answer(asked, file, "--url", server.url).stdout
 
 
 def test_columns_labeler_and_limit_are_as_told(server, asked, tmp_path):
     """Gzipped, other columns, no more answers than allowed."""
     file = tmp_path / "labels.csv.gz"
     file.write_bytes(gzip.compress(csv_of(tmp_path / "plain.csv", truths(range(12)), ("key", "truth")).read_bytes()))
-    done = run("answer", asked, file, "--url", server.url, "--id", "key", "--label", "truth", "--labeler", "ada", "--limit", 5)
-    assert done.returncode == 0, done.stderr
+    done = answer(asked, file, "--url", server.url, "--id", "key", "--label", "truth", "--labeler", "ada", "--limit", 5)
+    assert done.exit_code == 0, done.stderr
     with Api(server.url) as api:
         assert api.stream(asked).summary.open == 7
 
 
 def test_questions_that_the_file_does_not_know_are_reported(server, asked, tmp_path):
     """They stay open, and their ids are named."""
-    done = run("answer", asked, csv_of(tmp_path / "labels.csv", truths(range(11))), "--url", server.url)
-    assert done.returncode == 0, done.stderr
+    done = answer(asked, csv_of(tmp_path / "labels.csv", truths(range(11))), "--url", server.url)
+    assert done.exit_code == 0, done.stderr
     assert "1 open questions are not in labels.csv: p-11" in done.stdout
 
 
 def test_an_answer_that_the_service_refuses_gives_exit_code_1(server, asked, tmp_path):
     """A class that the stream does not have; the others are learned all the same."""
-    done = run("answer", asked, csv_of(tmp_path / "labels.csv", truths(range(12)) | {"p-3": "grass"}), "--url", server.url)
-    assert done.returncode == 1
+    done = answer(asked, csv_of(tmp_path / "labels.csv", truths(range(12)) | {"p-3": "grass"}), "--url", server.url)
+    assert done.exit_code == 1
     assert "p-3: 'grass' is none of the stream's classes" in done.stdout
     assert re.search(r"learned +│ +11", done.stdout)
 
@@ -299,10 +311,10 @@ def test_follow_answers_what_is_asked_later(server, asked, tmp_path):
 def test_an_unknown_stream_and_a_missing_server_are_told_apart(server, tmp_path):
     """Both end with exit code 2 and a sentence."""
     file = csv_of(tmp_path / "labels.csv", truths(range(2)))
-    unknown = run("answer", "nowhere", file, "--url", server.url)
-    assert (unknown.returncode, "there is no stream 'nowhere'" in unknown.stderr) == (2, True)
-    nobody = run("answer", STREAM, file, "--url", "http://127.0.0.1:9")
-    assert (nobody.returncode, "no answer from http://127.0.0.1:9" in nobody.stderr) == (2, True)
+    unknown = answer("nowhere", file, "--url", server.url)
+    assert (unknown.exit_code, "there is no stream 'nowhere'" in unknown.stderr) == (2, True)
+    nobody = answer(STREAM, file, "--url", "http://127.0.0.1:9")
+    assert (nobody.exit_code, "no answer from http://127.0.0.1:9" in nobody.stderr) == (2, True)
 
 
 def test_a_wrong_address_is_a_sentence_too():

@@ -38,7 +38,18 @@ def shape(value, name=""):
 def told(value):
     """The words and booleans of an answer, which the README shows exactly; times, figures and cursors are of the moment."""
     if isinstance(value, dict):
-        volatile = {"asked_at", "expires_at", "created_at", "cursor", "confidence", "probability", "utility", "threshold", "probabilities", "reason"}
+        volatile = {
+            "asked_at",
+            "expires_at",
+            "created_at",
+            "cursor",
+            "confidence",
+            "probability",
+            "utility",
+            "threshold",
+            "probabilities",
+            "reason",
+        }
         return {key: told(item) for key, item in value.items() if key not in volatile}
     return [told(item) for item in value] if isinstance(value, list) else value
 

@@ -212,6 +212,9 @@ class SqliteLog(SqliteReader):
 
 def backup(source: Path, target: Path) -> None:
     """Copy a log, consistent as of one moment, beside a server that goes on writing; raises `StorageFull` or `Unavailable`."""
+    if not source.exists():
+        message = f"there is no log at {source}"
+        raise IncompatibleData(message)
     if target.exists():
         message = f"{target} exists already; name a new file"
         raise Unavailable(message)

@@ -53,10 +53,6 @@ class ProcessWorkshop:
         """A stream was deleted: remove its snapshots."""
         FileSnapshots(Path(self._folder)).drop(stream)
 
-    def start(self) -> None:
-        """Spawn the process now, so that the first job does not wait for it."""
-        self._started().submit(os.getpid)
-
     def close(self) -> None:
         """End the process."""
         if self._pool is not None:

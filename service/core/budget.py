@@ -36,12 +36,18 @@ def period_of(per: str, at: float) -> int:
 
 
 class Standing(NamedTuple):
-    """The decision state of an account: `earned` + rate x (seen - `since`) labels are due, `at` is the time of the last sample."""
+    """The decision state of an account; `at` is the time of the last sample."""
 
     seen: int
     since: int
     earned: float
+    rate: float
     at: float
+
+    @property
+    def due(self) -> float:
+        """Labels due: what was `earned` until `since` samples, and the rate since then."""
+        return self.earned + self.rate * (self.seen - self.since)
 
 
 class BudgetManager:
@@ -100,7 +106,7 @@ class BudgetManager:
         self.seen += 1
         reason = self._obstacle(available=available)
         if reason is not None or self._lost:
-            excess = self.left - max(before, self.bank)
+            excess = self.left - max(before, self.bank - self.reserved)  # what is on its way may come back
             if excess > 0:
                 self._base_due -= excess
         return reason
@@ -150,11 +156,13 @@ class BudgetManager:
 
     def standing(self) -> Standing:
         """The decision state, as a mark in the log keeps it."""
-        return Standing(self.seen, self._base_seen, self._base_due, self.last_at)
+        return Standing(self.seen, self._base_seen, self._base_due, self.spec.rate, self.last_at)
 
     def resume(self, standing: Standing) -> None:
-        """Continue the decision state from a mark in the log."""
-        self.seen, self._base_seen, self._base_due, at = standing
+        """Continue the decision state from a mark in the log; what was due under another rate stays due."""
+        self.seen, self._base_seen, self._base_due, rate, at = standing
+        if rate != self.spec.rate:
+            self._base_seen, self._base_due = self.seen, standing.due
         self.last_at = max(self.last_at, at)
 
     def learned(self) -> dict[str, Any]:

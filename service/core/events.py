@@ -14,12 +14,13 @@ from service.core.records import Decision
 class Mark(msgspec.Struct, frozen=True):
     """The small part of the decision state after a sample: the account's, and the rule's few numbers.
 
-    After `seen` samples, the last one at the time `at`, `earned` + rate x (seen - `since`) labels are due.
+    After `seen` samples, the last one at the time `at`, `earned` + `rate` x (seen - `since`) labels are due.
     """
 
     seen: int
     since: int
     earned: float
+    rate: float
     at: float
     rule: list[float]
 

@@ -104,7 +104,7 @@ class Learner:
         self.vectoriser = self.taught.serving_vectoriser()
         if self.mark is not None:
             mark = self.mark
-            self.budget.resume(Standing(mark.seen, mark.since, mark.earned, mark.at))
+            self.budget.resume(Standing(mark.seen, mark.since, mark.earned, mark.rate, mark.at))
         saved, rule = self.checkpoint, self.policy.rule
         if saved is not None and saved.preprocessing is not None and saved.epoch == self.taught.epoch:
             self.vectoriser.restore(saved.preprocessing)

@@ -18,7 +18,7 @@ from service.demo import arms, picture, report, sets
 from service.demo.client import Api, Summary
 from service.demo.errors import ClientError
 from service.demo.ledger import Ledger
-from service.demo.plan import MEAN_DELAY, Plan
+from service.demo.plan import SHORTEST, Plan
 from service.demo.process import ServerProcess
 from service.demo.screen import console as new_console
 from service.demo.screen import is_live, screen, watched
@@ -120,7 +120,7 @@ class _Demo:
     def _compare(self) -> None:
         console, ledger, options = self._console, self._ledger, self._options
         with self._comparing() as step:
-            found = arms.compare(options.dataset, ledger.total, self._config, ledger.labels, MEAN_DELAY, step)
+            found = arms.compare(options.dataset, ledger.total, self._config, ledger.labels, SHORTEST, step)
         console.print()
         console.print(report.value_table(ledger, found))
         console.print(report.verdict(ledger, found))

@@ -71,33 +71,36 @@ def _worth(axes: "Axes", live: Live, comparison: Comparison) -> None:
     _frame(axes, "Accuracy over the whole stream, by labels bought", "labels bought")
     axes.set_xscale("log", subs=[])
     axes.xaxis.set_major_formatter(_count)
-    axes.set_xlim(min(point.labels for point in (*comparison.random_points, *comparison.asking_points)) / 1.5, n * 1.6)
+    axes.set_xlim(min(point.labels for point in (*comparison.random_points, *comparison.asking_points)) / 1.3, n * 1.6)
     axes.set_xticks(_round_numbers(*axes.get_xlim()))
     axes.axhline(every, color=_EVERY, linestyle=_DASHED, linewidth=1.2, zorder=1)
-    _line(axes, [*comparison.random_points, Point(n, every, every, every)], _RANDOM)
-    _line(axes, sorted([*comparison.asking_points, Point(live.labels, live.accuracy, live.accuracy, live.accuracy)]), _ASKWHEN)
-    axes.plot([n], [every], marker="o", markersize=8, color=_EVERY, zorder=5)
-    axes.plot([live.labels], [live.accuracy], marker="*", markersize=20, color=_ASKWHEN, markeredgecolor="white", zorder=6)
-    _say(axes, "every label", (n, every), _EVERY, (8, 8), align="right")
-    _say(axes, "this run", (live.labels, live.accuracy), _ASKWHEN, (8, -17))
-    lowest = comparison.random_points[0]
-    _say(axes, "random asking", (lowest.labels, lowest.accuracy), _RANDOM, (12, -4))
-    first = comparison.asking_points[0]
-    _say(axes, "askwhen", (first.labels, first.accuracy), _ASKWHEN, (0, -17), align="center")
-    low, high = axes.get_ylim()
-    axes.set_ylim(low, max(high, every + 0.08 * (every - low)))
-    _gap(axes, live, comparison)
+    this = Point(live.labels, live.accuracy, live.accuracy, live.accuracy)
+    _line(axes, [*comparison.random_points, Point(n, every, every, every)], _RANDOM, "random asking")
+    _line(axes, sorted([*comparison.asking_points, this]), _ASKWHEN, "askwhen")
+    axes.plot(
+        [this.labels],
+        [this.accuracy],
+        marker="*",
+        markersize=20,
+        color=_ASKWHEN,
+        markeredgecolor="white",
+        linestyle="none",
+        zorder=6,
+        label="this run",
+    )
+    axes.plot([n], [every], marker="o", markersize=8, color=_EVERY, linestyle="none", zorder=5, label="every label")
+    axes.legend(loc="lower right", frameon=False)
+    _gap(axes, this, comparison.random_needs(live.accuracy))
 
 
-def _gap(axes: "Axes", live: Live, comparison: Comparison) -> None:
+def _gap(axes: "Axes", this: Point, needs: float | None) -> None:
     """An arrow from this run to as good a random one."""
-    needs = comparison.random_needs(live.accuracy)
-    if needs is None or needs < live.labels * _WORTH_SAYING:
+    if needs is None or needs < this.labels * _WORTH_SAYING:
         return
     arrow = {"arrowstyle": "->", "color": _INK, "shrinkA": 10, "shrinkB": 0}
-    axes.annotate("", (needs, live.accuracy), (live.labels, live.accuracy), arrowprops=arrow, zorder=5)
-    words = f"as good at random:\n{needs / live.labels:.1f} times the labels"
-    _say(axes, words, (needs, live.accuracy), _INK, (12, -50), align="right")
+    axes.annotate("", (needs, this.accuracy), (this.labels, this.accuracy), arrowprops=arrow, zorder=5)
+    words = f"random needs {needs / this.labels:.1f} times the labels\nto be as good as this run"
+    axes.text(0.97, 0.34, words, transform=axes.transAxes, ha="right", weight="bold")
 
 
 def _along(axes: "Axes", live: Live, comparison: Comparison) -> None:
@@ -134,10 +137,10 @@ def _moving(correct: Sequence[int], window: int) -> list[float]:
     return [(after - before) / window for before, after in zip(sums, sums[window:], strict=False)]
 
 
-def _line(axes: "Axes", points: Sequence[Point], colour: str) -> None:
+def _line(axes: "Axes", points: Sequence[Point], colour: str, name: str) -> None:
     labels = [point.labels for point in points]
     axes.fill_between(labels, [point.low for point in points], [point.high for point in points], color=colour, alpha=0.15, linewidth=0)
-    axes.plot(labels, [point.accuracy for point in points], color=colour, linewidth=2, marker="o", markersize=4)
+    axes.plot(labels, [point.accuracy for point in points], color=colour, linewidth=2, marker="o", markersize=4, label=name)
 
 
 def _count(value: float, _: object) -> str:
@@ -153,7 +156,3 @@ def _frame(axes: "Axes", title: str, along: str) -> None:
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.xaxis.set_major_formatter(_count)
     axes.yaxis.set_major_formatter(lambda value, _: f"{value * 100:.4g}%")
-
-
-def _say(axes: "Axes", words: str, at: tuple[float, float], colour: str, offset: tuple[float, float], align: str = "left") -> None:
-    axes.annotate(words, at, offset, textcoords="offset points", color=colour, ha=align, fontsize=10, zorder=7)

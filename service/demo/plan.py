@@ -14,9 +14,7 @@ Fate = Literal["once", "twice", "wrong", "never"]
 _SHARES: Mapping[Fate, int] = MappingProxyType({"never": 1, "wrong": 2, "twice": 3, "once": 44})
 _DECK = [fate for fate, cards in _SHARES.items() for _ in range(cards)]
 _LABELERS = ("ada", "ben", "cleo")
-_SHORTEST, _LONGEST = 5, 60  # samples from a question to its answer, and from an answer to its correction or repetition
-
-MEAN_DELAY = (_SHORTEST + _LONGEST) // 2  # samples
+SHORTEST, _LONGEST = 5, 60  # samples from a question to its answer, and from an answer to its correction or repetition
 
 
 class Delivery(NamedTuple):
@@ -52,9 +50,9 @@ class Plan:
         if fate == "never":
             return []
         labeler = chance.choice(_LABELERS)
-        first = chance.randint(_SHORTEST, _LONGEST)
+        first = chance.randint(SHORTEST, _LONGEST)
         if fate == "once":
             return [Delivery(first, truth, labeler)]
-        again = first + chance.randint(_SHORTEST, _LONGEST)
+        again = first + chance.randint(SHORTEST, _LONGEST)
         others = [name for name in self._classes if name != truth] or [truth]
         return [Delivery(first, chance.choice(others) if fate == "wrong" else truth, labeler), Delivery(again, truth, labeler)]

@@ -8,10 +8,13 @@ from rich.text import Text
 from service.demo.arms import SEEDS, Comparison
 from service.demo.client import Summary
 from service.demo.ledger import Ledger
-from service.demo.plan import MEAN_DELAY
+from service.demo.plan import SHORTEST
 from service.demo.sets import CURRENCY, PRICE
 
-_CAPTION = f"Simulated with the same model: random and every label, all answers right and {MEAN_DELAY} samples late."
+_CAPTION = (
+    f"Random and every label are simulated at their best: the same model, all answers right and {SHORTEST} samples late. "
+    f"Random is the mean of {SEEDS} seeds, interpolated where it is as accurate."
+)
 
 
 def value_table(ledger: Ledger, comparison: Comparison) -> Table:
@@ -23,10 +26,10 @@ def value_table(ledger: Ledger, comparison: Comparison) -> Table:
         table.add_column(heading, justify="right")
     mine, n = ledger.accuracy, ledger.total
     table.add_row("[bold]askwhen[/], over HTTP", *_figures(mine, n, ledger.labels), style="green")
-    table.add_row(f"random, as many labels (mean of {SEEDS})", *_figures(comparison.random_accuracy, n, ledger.labels))
+    table.add_row("random, as many labels", *_figures(comparison.random_accuracy, n, ledger.labels))
     needs = comparison.random_needs(mine)
     if needs is not None and needs > ledger.labels:
-        table.add_row("random, as accurate (interpolated)", *_figures(mine, n, round(needs), about="~"))
+        table.add_row("random, as accurate", *_figures(mine, n, round(needs), about="~"))
     table.add_row("every label", *_figures(comparison.every.accuracy, n, n))
     return table
 
