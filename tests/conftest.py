@@ -55,10 +55,14 @@ class House:
     async def settled(self) -> None:
         """Wait until every event is folded and no rebuild is due."""
         await self.engine.journal.settled()
-        while any(live.learner.rebuild_from or live.learner.candidate for live in self.engine.streams.all.values()):
+        await self.until(lambda: not any(live.learner.rebuild_from or live.learner.candidate for live in self.engine.streams.all.values()))
+        await self.engine.journal.settled()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Have upkeep look until the condition holds."""
+        while not condition():
             self.engine.upkeep.wake.set()
             await asyncio.sleep(0.005)
-        await self.engine.journal.settled()
 
 
 @pytest.fixture

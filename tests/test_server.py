@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import pytest
@@ -135,7 +136,7 @@ def test_a_second_server_on_the_folder_is_refused(tmp_path):
 
 def test_an_open_door_is_refused(tmp_path):
     """Without keys the server listens on loopback only, unless it is told otherwise."""
-    refused = run("serve", "--data", tmp_path, "--host", "0.0.0.0")
+    refused = run("serve", "--data", tmp_path, "--host", "192.0.2.1")
 
     assert refused.returncode == 2
     assert "--insecure" in refused.stderr
@@ -153,8 +154,8 @@ def test_an_open_door_is_refused(tmp_path):
 def test_a_wrong_option_is_explained(tmp_path, monkeypatch, arguments, environment, words):
     """Mistakes on the command line end with 2 and a sentence."""
     monkeypatch.chdir(tmp_path)
-    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    refused = run(*arguments, **environment, PYTHONPATH=root)
+    root = Path(__file__).resolve().parent.parent
+    refused = run(*arguments, **environment, PYTHONPATH=str(root))
 
     assert refused.returncode == 2
     assert words in refused.stderr

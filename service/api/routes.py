@@ -170,7 +170,7 @@ def _stream(live: Live) -> StreamOut:
         asked=budget.asked,
         given_back=budget.given_back,
         open=budget.open,
-        taught=learner.labels,
+        taught=learner.queries.answered,
         left=budget.left,
         rebuilding=bool(learner.rebuild_from),
     )

@@ -259,7 +259,7 @@ class Learner:
         learner = cls(learned["created_seq"], Configured(learned["created_at"], config, learned["secret"]))
         for name in cls._PARTS:
             setattr(learner, name, learned[name])
-        learner.queries.samples, learner.queries.open = learned["samples"], learned["open"]
+        learner.queries.restore(learned["samples"], learned["open"])
         learner.budget.restore(learned["budget"])
         saved = learned["checkpoint"]
         checkpoint = None if saved is None else events.decode(saved)

@@ -65,6 +65,12 @@ class OpenQueries:
         self.per_sample = per_sample
         self.samples: dict[str, Sample] = {}
         self.open: dict[str, None] = {}
+        self.answered = 0
+
+    def restore(self, samples: dict[str, Sample], opened: dict[str, None]) -> None:
+        """Continue with these samples and open questions."""
+        self.samples, self.open = samples, opened
+        self.answered = sum(sample.taught is not None for sample in samples.values())
 
     def ask(self, sample_id: str, sample: Sample) -> bool:
         """Open a question; False if the id is known already and nothing changes."""
@@ -137,10 +143,12 @@ class OpenQueries:
         return Effect("corrected", teach=teach, superseded=earlier.seq, rebuild=rebuild)
 
     def _settle(self, sample_id: str, sample: Sample) -> None:
+        self.answered -= sample.taught is not None
         if len(sample.votes) >= self.per_sample:
             first = sample.votes[: self.per_sample]
             sample.taught = Counter(vote.label for vote in first).most_common(1)[0][0]
             sample.taught_seq = first[-1].seq
+            self.answered += 1
             self.open.pop(sample_id, None)
             return
         sample.taught, sample.taught_seq = None, 0

@@ -76,7 +76,7 @@ def _worth(axes: "Axes", live: Live, comparison: Comparison) -> None:
     axes.axhline(every, color=_EVERY, linestyle=_DASHED, linewidth=1.2, zorder=1)
     this = Point(live.labels, live.accuracy, live.accuracy, live.accuracy)
     _line(axes, [*comparison.random_points, Point(n, every, every, every)], _RANDOM, "random asking")
-    _line(axes, sorted([*comparison.asking_points, this]), _ASKWHEN, "askwhen")
+    _line(axes, sorted([*comparison.asking_points, this]), _ASKWHEN, "askwhen, other budgets simulated")
     axes.plot(
         [this.labels],
         [this.accuracy],

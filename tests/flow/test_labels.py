@@ -101,9 +101,7 @@ async def test_nobody_answers_in_time(house):
     """A question expires with an event; a label that comes after it is learned and called late."""
     await ask(house, "a")
     house.clock.advance(8 * 86_400)
-    house.engine.upkeep.wake.set()
-    while house.learner().budget.open:
-        await asyncio.sleep(0.005)
+    await house.until(lambda: not house.learner().budget.open)
     learned = await house.flow.label("s", "a", "ok")
 
     assert any(isinstance(event, Expired) for _, event in house.log.read("s", 0, 99))
@@ -117,9 +115,7 @@ async def test_an_expired_question_is_given_back_where_the_stream_says_so(build)
     await house.administration.put("s", {"labels": {"give_back": True, "expire_after": 60}})
     await ask(house, "a")
     house.clock.advance(61)
-    house.engine.upkeep.wake.set()
-    while house.learner().budget.open:
-        await asyncio.sleep(0.005)
+    await house.until(lambda: not house.learner().budget.open)
 
     assert house.learner().budget.given_back == 1
 
@@ -227,6 +223,20 @@ async def test_a_retraction_undoes_the_label_and_opens_the_question(house):
     assert "a5" in house.learner().queries.open
     retraction = max(seq for seq, event in house.log.read("s", 0, 2**62) if isinstance(event, Retracted))
     assert same_knowledge(house.learner(), without(house, gone, retraction))
+
+
+async def test_a_sample_counts_as_answered_once(house):
+    """Corrections and retractions are no further answers."""
+    await ask(house, "a", "b")
+    counts = []
+    for label in ("ok", "no", "ok"):
+        await house.flow.label("s", "a", label, "u1")
+        counts.append(house.learner().queries.answered)
+    await house.flow.retract("s", "a", "u1")
+    await house.settled()
+
+    assert counts == [1, 1, 1]
+    assert house.learner().queries.answered == house.replayed().queries.answered == 0
 
 
 async def test_a_retraction_of_nothing_is_refused(house):
