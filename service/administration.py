@@ -8,11 +8,14 @@ import msgspec
 
 from service.core.catalogue import effective
 from service.core.config import StreamConfig, merge_patch
+from service.core.errors import Invalid, Unavailable, UnknownStream
 from service.core.events import Configured, Event
 from service.core.learner import Applied, Learner
-from service.journal import Journal
+from service.journal import Committed, Journal
 from service.ports import Clock
 from service.streams import Live, Streams
+
+PATIENCE = 15.0  # seconds that a change waits for the log
 
 
 class Administration:
@@ -31,13 +34,13 @@ class Administration:
 
     async def put(self, stream: str, raw: Mapping[str, Any]) -> tuple[Live, bool]:
         """Create a stream, or replace its configuration; gives it and whether it is new. Raises `Invalid`."""
-        config = effective(raw)
+        config = await asyncio.to_thread(effective, raw)
         async with self._turn:
             live = self._streams.find(stream)
             if live is not None:
                 await self._replace(live, config)
                 return live, False
-            await self._journal.append(stream, Configured(self._clock(), config, self._new_secret()))
+            await _patiently(self._journal.append(stream, Configured(self._clock(), config, self._new_secret())))
             return self._streams[stream], True
 
     async def patch(self, stream: str, patch: Mapping[str, Any]) -> Live:
@@ -45,7 +48,7 @@ class Administration:
         async with self._turn:
             live = self._streams[stream]
             current = msgspec.to_builtins(live.learner.config)
-            await self._replace(live, effective(_patched(current, patch)))
+            await self._replace(live, await asyncio.to_thread(effective, _patched(current, patch)))
             return live
 
     async def delete(self, stream: str) -> None:
@@ -53,19 +56,32 @@ class Administration:
         async with self._turn:
             live = self._streams[stream]
             live.dropped = True
-            self._streams.drop(stream)
-            try:
-                await self._journal.append(stream, None)
-            except Exception:
-                live.dropped = False
-                self._streams.add(live)
-                raise
-            for forget in self._forget:
-                forget(stream)
+            drop = self._journal.append(stream, None)
+            # Also where nobody waits any more: until it is known, no event of the stream may follow the drop into the log.
+            drop.add_done_callback(lambda done: self._settle(live, done))
+            await _patiently(drop)
+
+    def _settle(self, live: Live, drop: "asyncio.Future[Committed]") -> None:
+        if drop.cancelled() or drop.exception() is not None:
+            live.dropped = False
+            return
+        for forget in self._forget:
+            forget(live.name)
 
     async def _replace(self, live: Live, config: StreamConfig) -> None:
-        if config != live.learner.config:
-            await self._journal.append(live.name, Configured(self._clock(), config))
+        learner = live.learner
+        if config.labels.per_sample != learner.config.labels.per_sample and learner.queries.voted:
+            raise Invalid("/labels/per_sample", "this cannot change once there are labels: what they taught depends on it")
+        if config != learner.config:
+            await _patiently(self._journal.append(live.name, Configured(self._clock(), config)))
+
+
+async def _patiently(change: "asyncio.Future[Committed]") -> None:
+    try:
+        await asyncio.wait_for(asyncio.shield(change), PATIENCE)
+    except TimeoutError:
+        message = "the log does not answer; the change may still be made"
+        raise Unavailable(message) from None
 
 
 def _patched(current: dict[str, Any], patch: Mapping[str, Any]) -> Any:
@@ -85,15 +101,20 @@ def _part(patch: Mapping[str, Any], name: str) -> dict[str, Any]:
     return part if isinstance(part, dict) else {}
 
 
-def fold_into(streams: Streams) -> Callable[[str, int, Event], Applied]:
-    """The function that folds committed events into the streams, creating them as their first events come."""
+def fold_into(streams: Streams) -> Callable[[str, int, Event | None], Applied]:
+    """The function that folds committed events into the streams, creating and dropping them as their first and last come."""
 
-    def fold(name: str, seq: int, event: Event) -> Applied:
-        live = streams.find(name)
+    def fold(name: str, seq: int, event: Event | None) -> Applied:
+        live = streams.folding(name)
+        if event is None:
+            streams.drop(name)
+            return Applied(None, 0)
         if live is not None:
             return live.apply(seq, event)
-        if isinstance(event, Configured) and event.secret is not None:
-            streams.add(Live(name, Learner(seq, event)))
+        if not isinstance(event, Configured) or event.secret is None:
+            message = f"the stream {name!r} was deleted"
+            raise UnknownStream(message)
+        streams.add(Live(name, Learner(seq, event)))
         return Applied(None, 0)
 
     return fold

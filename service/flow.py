@@ -7,6 +7,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from heapq import nsmallest
 from typing import NamedTuple
 
 import msgspec
@@ -80,7 +81,7 @@ class Flow:
         seconds = time.perf_counter() - started
         if decision.query.ask:
             decision = await self._ask(live, decision, features, sampled_at)
-        if remember:
+        if remember and not live.dropped:
             self._memory.put(live.name, sample_id, Remembered(fingerprint(features), decision))
         for observer in self._observers:
             observer.decided(live.name, decision, seconds)
@@ -88,9 +89,13 @@ class Flow:
 
     async def _ask(self, live: Live, decision: Decision, features: Features, sampled_at: str | None) -> Decision:
         learner = live.learner
-        token = learner.budget.take()
         event = learner.question(decision, features, sampled_at)
-        asked = self._append(live, event, settle=lambda: learner.budget.release(token))
+        token = learner.budget.take()
+        try:
+            asked = self._append(live, event, settle=lambda: learner.budget.release(token))
+        except UnknownStream:
+            learner.budget.release(token)
+            raise
         try:
             await asyncio.wait_for(asyncio.shield(asked), ASK_PATIENCE)
         except TimeoutError:
@@ -123,7 +128,7 @@ class Flow:
         if event is not None and event.features != features:
             raise Conflict(_OTHER_FEATURES.format(sample_id))
         if isinstance(event, Asked):
-            return event.decision
+            return _unavailable(event.decision) if sample.withdrawn else event.decision
         return live.learner.known(sample_id, features)
 
     # --- labels --------------------------------------------------------------------------------------------------------------
@@ -133,11 +138,11 @@ class Flow:
     ) -> Learned:
         """Take an answer in; returns after it is durable and learned. Delivered again it is a `duplicate`."""
         live = self._streams[stream]
-        _check_class(live, label)
         async with live.turn(sample_id):
             known = live.learner.queries.foresee(sample_id, label, labeler)
             if known is not None:
                 return self._told(live, sample_id, Learned(known, live.learner.version, rebuilding=bool(live.learner.rebuild_from)))
+            _check_class(live, label)
             raw, brought = await self._features_of(live, sample_id, features)
             event = live.learner.answer(sample_id, label, labeler, raw, self._clock(), brought=brought, labeled_at=labeled_at)
             return await self._learn(live, sample_id, event)
@@ -211,8 +216,9 @@ class Flow:
     async def waiting(self, stream: str, order: str, limit: int, after: tuple[float, int] | None) -> list[tuple[Sample, Asked]]:
         """Open questions in order of utility or age, at most `limit`, behind the place `after` (see `place`)."""
         queries = self._streams[stream].learner.queries
-        places = sorted((place(queries.samples[sample_id], order), sample_id) for sample_id in queries.open)
-        chosen = [queries.samples[sample_id] for at, sample_id in places if after is None or at > after][:limit]
+        places = ((place(queries.samples[sample_id], order), sample_id) for sample_id in queries.open)
+        first = nsmallest(limit, (item for item in places if after is None or item[0] > after))
+        chosen = [queries.samples[sample_id] for _, sample_id in first]
         found = await self.events(stream, [sample.asked_seq for sample in chosen])
         return [(sample, event) for sample, event in zip(chosen, found, strict=True) if isinstance(event, Asked)]
 

@@ -16,7 +16,7 @@ from service.ports import Entry, Log, Observer, Result
 _TURN = 0.002  # seconds of folding before others get the loop
 _SLOW = 1.0  # seconds without an answer after which the log counts as stalled
 
-Fold = Callable[[str, int, Event], Applied]
+Fold = Callable[[str, int, Event | None], Applied]
 
 
 class Committed(NamedTuple):
@@ -66,7 +66,10 @@ class Journal:
         self._tickets += 1
         self._waiting[self._tickets] = _Waiting(future, settle, time.monotonic())
         self._idle.clear()
-        self._log.submit(Entry(stream, event, slot, self._tickets))
+        try:
+            self._log.submit(Entry(stream, event, slot, self._tickets))
+        except ValueError as error:
+            self._give_up(self._tickets, error)
         return future
 
     @property
@@ -78,6 +81,14 @@ class Journal:
     async def settled(self) -> None:
         """Wait until everything submitted so far is folded or failed."""
         await self._idle.wait()
+
+    def _give_up(self, ticket: int, error: Exception) -> None:
+        waiting = self._waiting.pop(ticket)
+        if waiting.settle is not None:
+            waiting.settle()
+        _fail(waiting.future, error)
+        if not self._waiting:
+            self._idle.set()
 
     def _deliver(self, results: Sequence[Result]) -> None:
         failed = sum(result.error is not None for result in results)
@@ -111,9 +122,8 @@ class Journal:
         if result.error is not None:
             _fail(future, result.error)
             return
-        event = result.entry.event
         try:
-            applied = Applied(None, 0) if event is None else self._fold(result.entry.stream, result.seq, event)
+            applied = self._fold(result.entry.stream, result.seq, result.entry.event)
         except Exception as error:  # noqa: BLE001 - one stream's broken fold must not stop the others
             _fail(future, error)
             return

@@ -3,14 +3,30 @@
 import asyncio
 import contextlib
 import signal
+import sys
 from collections.abc import Iterator
 
+import structlog
 import uvicorn
 
 from service.bootstrap import Service
 from service.settings import Settings
 
 _DRAIN = 10  # seconds that running requests have
+
+
+def _log_plainly(level: str) -> None:
+    """One line of JSON an event; tracebacks without local variables, which would hold people's data and take long to draw."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
 
 
 class _Server(uvicorn.Server):
@@ -25,6 +41,7 @@ class _Server(uvicorn.Server):
 
 def serve(settings: Settings) -> None:
     """Serve until a signal comes."""
+    _log_plainly(settings.log_level)
     service = Service(settings)
     config = uvicorn.Config(
         service.app,

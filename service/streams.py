@@ -4,17 +4,25 @@ It answers "which" and "whose turn"; what is done with a stream stands in `servi
 """
 
 import asyncio
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from heapq import heapify, heappop, heappush
 from typing import NamedTuple
 
 from service.core.errors import UnknownStream
-from service.core.events import Asked, Event, Labelled, Retracted
+from service.core.events import Asked, Checkpoint, Event, Labelled, Retracted
 from service.core.features import Features
 from service.core.learner import Applied, Learner
 from service.core.records import Decision
+
+
+class _Turn:
+    """Whose turn it is on a sample, and how many work on it or wait."""
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.users = 0
 
 
 class Live:
@@ -34,12 +42,12 @@ class Live:
         queries = learner.queries
         self._expiries = [(queries.samples[sample_id].expires_at, sample_id) for sample_id in queries.open]
         heapify(self._expiries)
-        self._turns: dict[str, asyncio.Lock] = {}
+        self._turns: dict[str, _Turn] = {}
 
     def apply(self, seq: int, event: Event) -> Applied:
         """Fold one committed event."""
         applied = self.learner.apply(seq, event)
-        self.changes += 1
+        self.changes += not isinstance(event, Checkpoint)
         if self.tail is not None and applied.taught is not None and isinstance(event, Labelled):
             self.tail.append((event, applied.taught))
         if isinstance(event, Asked | Retracted):
@@ -61,12 +69,14 @@ class Live:
     @asynccontextmanager
     async def turn(self, sample_id: str) -> AsyncIterator[None]:
         """Be the only one who works on this sample: a second request with its id waits for the first one's commit."""
-        lock = self._turns.setdefault(sample_id, asyncio.Lock())
+        turn = self._turns.setdefault(sample_id, _Turn())
+        turn.users += 1
         try:
-            async with lock:
+            async with turn.lock:
                 yield
         finally:
-            if not lock.locked() and self._turns.get(sample_id) is lock:
+            turn.users -= 1
+            if not turn.users:
                 del self._turns[sample_id]
 
 
@@ -83,22 +93,29 @@ class Memory:
     def __init__(self, capacity: int) -> None:
         """Remember so many."""
         self._capacity = capacity
-        self._answers: OrderedDict[tuple[str, str], Remembered] = OrderedDict()
+        self._answers: dict[str, dict[str, Remembered]] = {}
+        self._order: deque[tuple[str, str, Remembered]] = deque()
 
     def put(self, stream: str, sample_id: str, remembered: Remembered) -> None:
         """Remember an answer."""
-        self._answers[stream, sample_id] = remembered
-        if len(self._answers) > self._capacity:
-            self._answers.popitem(last=False)
+        self._answers.setdefault(stream, {})[sample_id] = remembered
+        self._order.append((stream, sample_id, remembered))
+        while len(self._order) > self._capacity:
+            self._drop(*self._order.popleft())
 
     def get(self, stream: str, sample_id: str) -> Remembered | None:
         """The answer that was given, if it is remembered."""
-        return self._answers.get((stream, sample_id))
+        answers = self._answers.get(stream)
+        return None if answers is None else answers.get(sample_id)
 
     def forget(self, stream: str) -> None:
         """Forget a stream's answers."""
-        for key in [key for key in self._answers if key[0] == stream]:
-            del self._answers[key]
+        self._answers.pop(stream, None)
+
+    def _drop(self, stream: str, sample_id: str, remembered: Remembered) -> None:
+        answers = self._answers.get(stream)
+        if answers is not None and answers.get(sample_id) is remembered:
+            del answers[sample_id]
 
 
 def fingerprint(features: Features) -> int:
@@ -119,14 +136,19 @@ class Streams:
 
     def __getitem__(self, name: str) -> Live:
         """The stream of that name; raises `UnknownStream`."""
-        live = self._live.get(name)
+        live = self.find(name)
         if live is None:
             message = f"there is no stream {name!r}; create it with PUT /v1/streams/{name}"
             raise UnknownStream(message)
         return live
 
     def find(self, name: str) -> Live | None:
-        """The stream of that name, or None."""
+        """The stream of that name, or None; one that is being deleted is not found."""
+        live = self._live.get(name)
+        return None if live is None or live.dropped else live
+
+    def folding(self, name: str) -> Live | None:
+        """The stream of that name for its events, also while it is being deleted."""
         return self._live.get(name)
 
     def add(self, live: Live) -> None:
@@ -140,4 +162,4 @@ class Streams:
     @property
     def all(self) -> Mapping[str, Live]:
         """All of them, in order of creation."""
-        return self._live
+        return {name: live for name, live in self._live.items() if not live.dropped}

@@ -30,7 +30,7 @@ class ManualClock:
 
 
 class InMemoryLog:
-    """A log whose disk can be held up (`hold`, `let_go`) or be full (`full`)."""
+    """A log whose disk can be held up (`hold`, `let_go`), be full (`full`), or refuse to erase (`fail_drops`)."""
 
     def __init__(self) -> None:
         """Start empty."""
@@ -40,7 +40,7 @@ class InMemoryLog:
         self._thread: threading.Thread | None = None
         self._passable = threading.Event()
         self._passable.set()
-        self.full = False
+        self.full = self.fail_drops = False
         self.run = 1
 
     def hold(self) -> None:
@@ -57,7 +57,12 @@ class InMemoryLog:
         self._thread.start()
 
     def submit(self, entry: Entry) -> None:
-        """Queue an entry."""
+        """Queue an entry; raises `ValueError` for an event that cannot be written."""
+        if entry.event is not None:
+            try:
+                encode(entry.event)
+            except OverflowError as error:
+                raise ValueError(str(error)) from None
         self._queue.put(entry)
 
     def read(self, stream: str, after: int, upto: int) -> Iterator[tuple[int, Event]]:
@@ -89,7 +94,7 @@ class InMemoryLog:
             deliver([self._commit(entry)])
 
     def _commit(self, entry: Entry) -> Result:
-        if self.full:
+        if self.full or (self.fail_drops and entry.event is None):
             return Result(entry, 0, StorageFull("the disk is full"))
         self._last += 1
         gone = [

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Sequence
 from functools import partial
+from itertools import islice
 
 import structlog
 
@@ -20,6 +21,7 @@ PERIOD = 1.0  # seconds between looks
 COALESCE = 0.05  # seconds for which corrections are gathered before a rebuild begins
 _TURN = 0.002  # seconds of learning before others get the loop
 _LARGE = 65_536  # bytes of preprocessing above which it is not written every second
+_EXPIRIES = 200  # questions of a stream that expire at one look
 _RARELY = 30.0  # seconds between writes of large preprocessing
 
 _log = structlog.get_logger("askwhen.upkeep")
@@ -30,6 +32,7 @@ class _Written:
 
     def __init__(self) -> None:
         self.moved = (-1, -1)
+        self.underway: asyncio.Future[Committed] | None = None
         self.size = 0
         self.preprocessing_at = 0.0
 
@@ -87,7 +90,8 @@ class Upkeep:
         learner = live.learner
         written = self._written.setdefault(live.name, _Written())
         moved = (learner.budget.seen, learner.anchor)
-        if moved == written.moved or live.dropped:
+        waiting = written.underway is not None and not written.underway.done()
+        if moved == written.moved or live.dropped or (waiting and not final):
             return
         written.moved = moved
         now = time.monotonic()
@@ -97,12 +101,15 @@ class Upkeep:
         if state is not None:
             written.size, written.preprocessing_at = len(state), now
         slot = "preprocessing" if state is not None and len(state) > _LARGE else f"checkpoint-{self._run}"
-        self._journal.append(live.name, learner.checkpointed(self._run, self._clock(), state), slot=slot)
+        written.underway = self._journal.append(live.name, learner.checkpointed(self._run, self._clock(), state), slot=slot)
 
     async def _forever(self) -> None:
         while True:
             for live in list(self._streams.all.values()):
-                self._look_after(live)
+                try:
+                    self._look_after(live)
+                except Exception:  # noqa: BLE001 - one stream's trouble must not end the upkeep of the others
+                    _log.exception("upkeep failed", stream=live.name)
                 await asyncio.sleep(0)
             self.wake.clear()
             with contextlib.suppress(TimeoutError):
@@ -110,8 +117,10 @@ class Upkeep:
                 await asyncio.sleep(COALESCE)
 
     def _look_after(self, live: Live) -> None:
+        if live.dropped:
+            return
         self.checkpoint(live)
-        for sample_id in live.expired(self._clock()):
+        for sample_id in islice(live.expired(self._clock()), _EXPIRIES):
             expired = self._journal.append(live.name, Expired(self._clock(), sample_id))
             expired.add_done_callback(partial(_look_again, live, sample_id))
         if live.learner.rebuild_from:
@@ -155,7 +164,11 @@ class Upkeep:
         try:
             candidate = await self._workshop.rebuild(live.name, dict(learner.superseded), through)
             await _catch_up(candidate, tail)
-            learner.candidate = candidate
+            serving = await asyncio.to_thread(candidate.serving_vectoriser) if candidate.epoch != learner.taught.epoch else None
+            await _catch_up(candidate, tail)
+            if live.dropped:
+                return
+            learner.candidate, learner.candidate_vectoriser = candidate, serving
         finally:
             live.tail = None
         try:

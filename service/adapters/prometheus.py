@@ -36,6 +36,7 @@ class PrometheusObserver:
         self._lost = Counter("askwhen_commit_failures", "Events that could not be stored.", registry=registry)
         self._rebuilds = Histogram("askwhen_rebuild_seconds", "Time to rebuild a model.", ["stream"], buckets=_COMMIT, registry=registry)
         self._snapshots = Histogram("askwhen_snapshot_seconds", "Time to write a snapshot.", ["stream"], buckets=_COMMIT, registry=registry)
+        self._outcomes: set[tuple[str, str]] = set()
         self._decided: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
 
     def decided(self, stream: str, decision: Decision, seconds: float) -> None:
@@ -53,6 +54,7 @@ class PrometheusObserver:
 
     def labelled(self, stream: str, outcome: Outcome, delay: float | None) -> None:
         """An answer was taken in."""
+        self._outcomes.add((stream, outcome))
         self._labels.labels(stream, outcome).inc()
         if delay is not None:
             self._delay.labels(stream).observe(delay)
@@ -79,6 +81,9 @@ class PrometheusObserver:
         for key in [key for key in self._decided if key[0] == stream]:
             del self._decided[key]
             self._decisions.remove(*key)
+        for stream_name, outcome in [key for key in self._outcomes if key[0] == stream]:
+            self._outcomes.discard((stream_name, outcome))
+            self._labels.remove(stream_name, outcome)
         for metric in (self._replayed, self._deciding, self._delay, self._rebuilds, self._snapshots):
             with contextlib.suppress(KeyError):
                 metric.remove(stream)

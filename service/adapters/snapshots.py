@@ -93,7 +93,9 @@ def _load(path: Path, event_at: EventAt) -> Learner | None:
         first, _, state = path.read_bytes().partition(b"\n")
         header = msgspec.json.decode(first, type=Header)
         event = event_at(header.seq)
-        if event is None or header != _header(header.seq, event, state):
+        # The format says whether this askwhen can read it; which one wrote it is for people to know.
+        expected = msgspec.structs.replace(_header(header.seq, event, state), askwhen=header.askwhen) if event is not None else None
+        if header != expected:
             return None
         return Learner.of(thaw(state))
     except (

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from typing import Any
 
 from service.core.errors import FolderInUse, IncompatibleData, StorageFull, Unavailable
 from service.core.events import Event, decode, encode
@@ -18,8 +19,11 @@ from service.ports import Deliver, Entry, Result
 
 SCHEMA_VERSION = 1
 _APPLICATION_ID = 0x41534B57  # "ASKW", so that `file` and a wrong path can tell
+_PAGE = 2_000  # events that are read at once
 _MOST_TOGETHER = 1_024  # events in one commit
 _BUSY = 5.0  # seconds to wait for a reader's checkpoint
+
+_Encoded = tuple[Entry, bytes]
 
 _SCHEMA = """
 CREATE TABLE events (seq INTEGER PRIMARY KEY AUTOINCREMENT, stream TEXT NOT NULL, kind TEXT NOT NULL, slot TEXT, body BLOB NOT NULL);
@@ -94,9 +98,15 @@ class SqliteReader:
 
     def streams(self) -> list[str]:
         """The names of all streams, in order of creation."""
-        with self._lock:
-            rows = self._connection.execute("SELECT stream, min(seq) AS first FROM events GROUP BY stream ORDER BY first").fetchall()
-        return [row[0] for row in rows]
+        return [row[0] for row in self._rows("SELECT stream, min(seq) AS first FROM events GROUP BY stream ORDER BY first")]
+
+    def _rows(self, query: str, *values: object) -> list[Any]:
+        try:
+            with self._lock:
+                return self._connection.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            message = f"the log cannot be read: {error}"
+            raise Unavailable(message) from None
 
     def close(self) -> None:
         """Close the file."""
@@ -120,7 +130,7 @@ class SqliteLog(SqliteReader):
             raise
         row = self._writer.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
         self._last = row[0] if row else 0
-        self._queue: SimpleQueue[Entry | None] = SimpleQueue()
+        self._queue: SimpleQueue[_Encoded | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
     @property
@@ -135,8 +145,13 @@ class SqliteLog(SqliteReader):
         self._thread.start()
 
     def submit(self, entry: Entry) -> None:
-        """Queue an entry."""
-        self._queue.put(entry)
+        """Queue an entry; raises `ValueError` for an event that cannot be written."""
+        try:
+            body = b"" if entry.event is None else encode(entry.event)
+        except (OverflowError, TypeError, ValueError) as error:
+            message = f"the event cannot be written: {error}"
+            raise ValueError(message) from None
+        self._queue.put((entry, body))
 
     def close(self) -> None:
         """Write and deliver what is queued, then close the file and let go of the folder."""
@@ -154,8 +169,8 @@ class SqliteLog(SqliteReader):
             if batch:
                 deliver(self._commit(batch))
 
-    def _take(self) -> tuple[list[Entry], bool]:
-        batch: list[Entry] = []
+    def _take(self) -> tuple[list[_Encoded], bool]:
+        batch: list[_Encoded] = []
         entry = self._queue.get()
         with contextlib.suppress(Empty):
             while entry is not None:
@@ -166,48 +181,40 @@ class SqliteLog(SqliteReader):
             return batch, False
         return batch, True
 
-    def _commit(self, batch: list[Entry]) -> list[Result]:
+    def _commit(self, batch: list[_Encoded]) -> list[Result]:
         try:
             self._writer.execute("BEGIN IMMEDIATE")
-            results = [self._store(position, entry) for position, entry in enumerate(batch, self._last + 1)]
+            # A batch that was reported as failed, although it may have landed, must not be there.
+            self._writer.execute("DELETE FROM events WHERE seq > ?", (self._last,))
+            for position, (entry, body) in enumerate(batch, self._last + 1):
+                self._store(position, entry, body)
             self._writer.execute("COMMIT")
-        except sqlite3.Error as error:
-            if not self._landed():
-                failure = _failure(error)
-                return [Result(entry, 0, failure) for entry in batch]
-            results = [Result(entry, position, None) for position, entry in enumerate(batch, self._last + 1)]
+        except Exception as error:  # noqa: BLE001 - whatever happens, the writer goes on and the batch gets its answer
+            self._start_over()
+            failure = _failure(error)
+            return [Result(entry, 0, failure) for entry, _ in batch]
+        results = [Result(entry, position, None) for position, (entry, _) in enumerate(batch, self._last + 1)]
         self._last += len(batch)
         return results
 
-    def _store(self, seq: int, entry: Entry) -> Result:
+    def _store(self, seq: int, entry: Entry, body: bytes) -> None:
         if entry.event is None:
             self._writer.execute("DELETE FROM events WHERE stream = ?", (entry.stream,))
-            return Result(entry, seq, None)
+            return
         if entry.slot is not None:
             self._writer.execute("DELETE FROM events WHERE stream = ? AND slot = ?", (entry.stream, entry.slot))
-        kind = type(entry.event).__name__.lower()
-        self._writer.execute(
-            "INSERT INTO events (seq, stream, kind, slot, body) VALUES (?, ?, ?, ?, ?)",
-            (seq, entry.stream, kind, entry.slot, encode(entry.event)),
-        )
-        return Result(entry, seq, None)
+        row = (seq, entry.stream, type(entry.event).__name__.lower(), entry.slot, body)
+        self._writer.execute("INSERT INTO events (seq, stream, kind, slot, body) VALUES (?, ?, ?, ?, ?)", row)
 
-    def _landed(self) -> bool:
-        """Undo a failed commit; True if it is in the file all the same, as after an error while the file was being synced."""
+    def _start_over(self) -> None:
         with contextlib.suppress(sqlite3.Error):
             if self._writer.in_transaction:
                 self._writer.execute("ROLLBACK")
-        try:
-            # The handle that failed may stay unusable.
+        # The handle that failed may stay unusable, as after an error while the file was being synced.
+        with contextlib.suppress(sqlite3.Error):
             fresh = _open(self._path)
             self._writer.close()
             self._writer = fresh
-            landed = fresh.execute("SELECT 1 FROM events WHERE seq > ?", (self._last,)).fetchone() is not None
-            if landed:
-                fresh.execute("PRAGMA wal_checkpoint(FULL)")
-        except sqlite3.Error:
-            return False
-        return landed
 
 
 def backup(source: Path, target: Path) -> None:
@@ -251,7 +258,7 @@ def _check_version(connection: sqlite3.Connection, path: Path) -> None:
         raise IncompatibleData(message)
 
 
-def _failure(error: sqlite3.Error) -> Unavailable:
+def _failure(error: Exception) -> Unavailable:
     if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
         return StorageFull("the disk is full; make room, then try again")
     return Unavailable(f"the log cannot be written: {error}")

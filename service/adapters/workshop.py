@@ -56,15 +56,19 @@ class ProcessWorkshop:
     def close(self) -> None:
         """End the process."""
         if self._pool is not None:
+            # The pool has no other way to end a running job, and forgets its processes when it shuts down.
+            running = list((self._pool._processes or {}).values())  # noqa: SLF001
             self._pool.shutdown(wait=False, cancel_futures=True)
-            for process in list((self._pool._processes or {}).values()):  # noqa: SLF001 - the pool has no other way to end a running job
+            for process in running:
                 process.terminate()
 
     async def _do(self, job: Callable[..., Result], *args: object) -> Result:
+        pool = self._started()
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._started(), job, *args)
+            return await asyncio.get_running_loop().run_in_executor(pool, job, *args)
         except BrokenProcessPool:
-            self._pool = None
+            if self._pool is pool:
+                self._pool = None
             raise
 
     def _started(self) -> ProcessPoolExecutor:

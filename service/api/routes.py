@@ -95,7 +95,7 @@ class Routes:
         sample = parse(await body_of(request, self._max_body), SampleIn)
         check_features(sample.features)
         sample_id = None if sample.id is None else check_id(sample.id)
-        answer = await self._flow.observe(stream, sample_id, sample.features, text_of(sample.time))
+        answer = await self._flow.observe(stream, sample_id, sample.features, text_of(sample.time, "/time"))
         decision = answer.decision
         return _json(SampleOut(decision.id, stream, decision.model_version, decision.prediction, decision.query, answer.replayed))
 
@@ -118,7 +118,9 @@ class Routes:
             check_features(given.features)
         label, labeler = label_text(given.label), check_labeler(given.labeler or "")
         sample_id = check_id(given.sample_id, "/sample_id")
-        return _learned(sample_id, await self._flow.label(stream, sample_id, label, labeler, given.features, text_of(given.labeled_at)))
+        return _learned(
+            sample_id, await self._flow.label(stream, sample_id, label, labeler, given.features, text_of(given.labeled_at, "/labeled_at"))
+        )
 
     async def delete_label(self, stream: str, sample_id: str, labeler: str = "") -> Response:
         """Retract an answer; the model is rebuilt without it."""

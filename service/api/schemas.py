@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from service.core.config import StreamConfig
+from service.core.errors import Invalid
 from service.core.events import Asked
 from service.core.open_queries import Sample
 from service.core.records import Outcome, Prediction, Query
@@ -142,9 +143,12 @@ def rfc3339(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def text_of(time: datetime | None) -> str | None:
-    """A time as it is kept."""
-    return None if time is None else time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+def text_of(time: datetime | None, pointer: str) -> str | None:
+    """A time as it is kept; raises `Invalid` where it has no place in UTC's calendar."""
+    try:
+        return None if time is None else time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    except OverflowError:
+        raise Invalid(pointer, "this time lies outside the years 1 to 9999 in UTC") from None
 
 
 def question_of(sample: Sample, event: Asked) -> QueryOut:

@@ -38,9 +38,12 @@ def parse(body: bytes, shape: type[Shape]) -> Shape:
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         detail = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise Invalid("", f"this is not JSON: {detail}") from None
-    # Where every colon belongs to a key of its own, no key can have been there twice.
-    if _keys(plain) != body.count(b":"):
-        _refuse_duplicates(body)
+    try:
+        # Where every colon belongs to a key of its own, no key can have been there twice.
+        if _keys(plain) != body.count(b":"):
+            _refuse_duplicates(body)
+    except RecursionError:
+        raise Invalid("", "this is not JSON: nested too deeply") from None
     try:
         return msgspec.convert(plain, shape)
     except msgspec.ValidationError as error:

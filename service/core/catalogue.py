@@ -100,7 +100,7 @@ def _check_rule_param(pointer: str, value: Any, default: Any) -> None:
 
 def _checked(pointer: str, value: Any, param: Param) -> Any:
     kind = type(param.default)
-    if kind is float and type(value) is int:
+    if kind is float and type(value) is int and abs(value) <= _RULE_LIMIT:
         value = float(value)
     if type(value) is not kind:
         raise Invalid(pointer, f"this is a {kind.__name__}, by default {param.default!r}")

@@ -23,6 +23,7 @@ class Mark(msgspec.Struct, frozen=True):
     rate: float
     at: float
     rule: list[float]
+    ruled: int  # position of the configuration that the rule is of
 
 
 class _Event(msgspec.Struct, frozen=True, tag_field="kind", tag=str.lower):

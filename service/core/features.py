@@ -1,6 +1,5 @@
 """What may come in as an id, a label or a feature, and what is refused, and why. Nothing is changed or learned here."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from service.core.errors import Invalid
@@ -13,12 +12,17 @@ MAX_ID = 128  # characters
 MAX_LABEL = 200  # characters
 MAX_LABELER = 128  # characters
 
+_INT64 = 2**63
+
 Scalar = float | int | bool | str | None
 Features = dict[str, Scalar]
 
 
-def check_features(features: Mapping[str, Any], pointer: str = "/features") -> None:
-    """Raise `Invalid` at the first feature that is not a number, boolean, string or null within the limits."""
+def check_features(features: dict[str, Any], pointer: str = "/features") -> None:
+    """Raise `Invalid` at the first feature that is not a number, boolean, string or null within the limits.
+
+    Integers of more than 64 bits become floats, in place: the log keeps no larger ones.
+    """
     if len(features) > MAX_FEATURES:
         raise Invalid(pointer, f"at most {MAX_FEATURES} features a sample, not {len(features)}")
     for name, value in features.items():
@@ -27,6 +31,8 @@ def check_features(features: Mapping[str, Any], pointer: str = "/features") -> N
         wrong = _wrong(value)
         if wrong is not None:
             raise Invalid(_at(pointer, name), wrong)
+        if value.__class__ is int and not -_INT64 <= value < _INT64:
+            features[name] = float(value)
 
 
 def _wrong(value: Any) -> str | None:

@@ -21,6 +21,7 @@ from service.core.open_queries import Effect, OpenQueries, Sample, Vote
 from service.core.policy import QueryPolicy
 from service.core.records import Decision, Outcome, Prediction, Query
 from service.core.taught import Taught
+from service.core.vectoriser import Vectoriser
 
 _START = b"\0" * 32
 
@@ -42,7 +43,7 @@ class Learner:
         if created.secret is None:
             message = "a stream's first event has no secret"
             raise CorruptLog(message)
-        self.seq = self.anchor = self.created_seq = seq
+        self.seq = self.anchor = self.created_seq = self.ruled = seq
         self.created_at = created.at
         self.secret = created.secret
         self.config = created.config
@@ -54,6 +55,7 @@ class Learner:
         self.labels = 0
         self.taught = _fresh(seq, created.config)
         self.candidate: Taught | None = None
+        self.candidate_vectoriser: Vectoriser | None = None
         self.checkpoint: Checkpoint | None = None
         self.mark: Mark | None = None
         self.budget = BudgetManager(created.config.budget)
@@ -92,7 +94,7 @@ class Learner:
     def marked(self) -> Mark:
         """The small part of the decision state as it is now."""
         rule = self.policy.rule
-        return Mark(*self.budget.standing(), rule.state() if rule.compact else [])
+        return Mark(*self.budget.standing(), rule.state() if rule.compact else [], self.ruled)
 
     def checkpointed(self, run: int, at: float, preprocessing: bytes | None) -> Checkpoint:
         """The decision state as it is now, with what the transcript says of the learned state."""
@@ -108,7 +110,10 @@ class Learner:
         saved, rule = self.checkpoint, self.policy.rule
         if saved is not None and saved.preprocessing is not None and saved.epoch == self.taught.epoch:
             self.vectoriser.restore(saved.preprocessing)
-        state = self.mark.rule if self.mark is not None and rule.compact else saved.rule if saved is not None else None
+        latest = self.mark if rule.compact else None if saved is None else saved.mark
+        if latest is None or latest.ruled != self.ruled:
+            return
+        state = latest.rule if rule.compact or saved is None else saved.rule
         if state:
             rule.restore(state)
 
@@ -181,6 +186,9 @@ class Learner:
     def _note(self, seq: int, effect: Effect) -> None:
         if effect.superseded:
             self.superseded[effect.superseded] = seq
+        if effect.outcome == "duplicate":
+            # Delivered twice at once: without the first one it must not teach in a rebuild either.
+            self.superseded[seq] = seq
         if effect.rebuild:
             self.rebuild_from = seq
 
@@ -195,13 +203,18 @@ class Learner:
             self.rebuild_from = 0
         if renewed:
             self.checkpoint = None
-            self.vectoriser = self.taught.serving_vectoriser()
+            self.vectoriser = self.candidate_vectoriser or self.taught.serving_vectoriser()
+        self.candidate_vectoriser = None
 
     def _configured(self, seq: int, event: Configured) -> bool:
         before, self.config = self.config, event.config
-        self.queries.per_sample = event.config.labels.per_sample
+        if not self.queries.voted:
+            # A label that was on its way when this changed was settled under the old number, and so are all.
+            self.queries.per_sample = event.config.labels.per_sample
         self.budget.configure(event.config.budget)
-        if before.query != event.config.query or before.exploration != event.config.exploration:
+        self.policy.exploration = event.config.exploration
+        if before.query != event.config.query:
+            self.ruled = seq
             self._configure_policy()
         if before.model == event.config.model:
             return False
@@ -226,6 +239,7 @@ class Learner:
         "seq",
         "anchor",
         "created_seq",
+        "ruled",
         "created_at",
         "secret",
         "version",
@@ -259,6 +273,8 @@ class Learner:
         learner = cls(learned["created_seq"], Configured(learned["created_at"], config, learned["secret"]))
         for name in cls._PARTS:
             setattr(learner, name, learned[name])
+        # Checkpoints behind the anchor may be of another history; those of this one are read again.
+        learner.seq = learner.anchor
         learner.queries.restore(learned["samples"], learned["open"])
         learner.budget.restore(learned["budget"])
         saved = learned["checkpoint"]

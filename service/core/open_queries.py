@@ -72,6 +72,11 @@ class OpenQueries:
         self.samples, self.open = samples, opened
         self.answered = sum(sample.taught is not None for sample in samples.values())
 
+    @property
+    def voted(self) -> bool:
+        """Whether any answer stands."""
+        return any(sample.votes for sample in self.samples.values())
+
     def ask(self, sample_id: str, sample: Sample) -> bool:
         """Open a question; False if the id is known already and nothing changes."""
         if sample_id in self.samples:

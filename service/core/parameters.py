@@ -62,7 +62,7 @@ class Parameter(msgspec.Struct, frozen=True):
         low = -limit if self.low is None else self.low
         high = limit if self.high is None else self.high
         inside = low <= value <= high and (kind == "integer" or math.isfinite(value))
-        return None if inside else f"{self.name} must be between {low:g} and {high:g}, not {value:g}."
+        return None if inside else f"{self.name} must be between {low:g} and {high:g}, not {str(value)[:40]}."
 
 
 # By name, since River names the same thing the same way; what grows with a parameter is bounded here.

@@ -7,7 +7,7 @@ import pytest
 
 from service.adapters.sqlite import SqliteLog, SqliteReader, backup, database_of
 from service.core.errors import FolderInUse, IncompatibleData, StorageFull, Unavailable
-from service.core.events import Expired, Withdrawn
+from service.core.events import Expired, Labelled, Withdrawn
 from service.ports import Entry
 from service.testing import InMemoryLog
 
@@ -107,6 +107,31 @@ def test_dropping_a_stream_erases_it_and_reuses_no_position(log):
 
     assert [event.sample_id for _, event in log.read("a", 0, 99)] == ["sample-3"]
     assert results[2].seq > results[0].seq
+
+
+def test_an_event_that_cannot_be_written_fails_alone(log):
+    """It is refused where it is submitted, and the next one is stored."""
+    inbox = Inbox()
+    log.start(inbox)
+    with pytest.raises(ValueError, match="can"):
+        log.submit(Entry("a", Labelled(0.0, "x", "y", "", 1, {"n": 10**30}, {}), None, 1))
+    log.submit(entry("a", 2))
+
+    assert [result.error for result in inbox.wait(1)] == [None]
+
+
+def test_a_batch_that_was_reported_as_failed_is_not_there(tmp_path):
+    """A commit that landed although it failed does not stand in the way of the next one, nor in its place."""
+    inbox = Inbox()
+    log = SqliteLog(tmp_path)
+    log._writer.execute("INSERT INTO events (seq, stream, kind, body) VALUES (1, 'a', 'ghost', x'00')")
+    log.start(inbox)
+    log.submit(entry("a", 7))
+    inbox.wait(1)
+    found = list(log.read("a", 0, 99))
+    log.close()
+
+    assert [event.sample_id for _, event in found] == ["sample-7"]
 
 
 def test_closing_writes_what_is_queued(tmp_path):
