@@ -3,19 +3,24 @@
 Every job opens the folder anew and keeps nothing in memory, so that a hundred streams cost the second process nothing.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from service.adapters.snapshots import FileSnapshots
 from service.adapters.sqlite import SqliteReader, database_of
 from service.core.freezer import freeze
 from service.core.learner import Learner
-from service.core.rebuild import fold, rebuild_of
+from service.core.rebuild import Located, fold, rebuild_of, swift
 
 
 def load(reader: SqliteReader, snapshots: FileSnapshots, stream: str) -> Learner:
     """A stream's learner: its snapshot, where there is one that fits, and what the log has after it."""
     snapshot = snapshots.load(stream, lambda seq: reader.get(stream, [seq])[0])
-    learner = fold(lambda after, upto: reader.read(stream, after, upto), snapshot)
+
+    def read(after: int, upto: int) -> Iterable[Located]:
+        return reader.read(stream, after, upto)
+
+    learner = swift(read) if snapshot is None else fold(read, snapshot)
     learner.resume()
     return learner
 

@@ -4,6 +4,7 @@ A rebuild is a fold of its own beside the serving state. A `Swapped` event says 
 """
 
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import msgspec
 
@@ -84,6 +85,60 @@ def fold(read: Reader, learner: Learner | None = None, witness: Witness | None =
     if learner is None:
         raise CorruptLog(_EMPTY)
     return learner
+
+
+def swift(read: Reader) -> Learner:
+    """Fold a stream's log from its creation to the state that `fold` gives, without the models that no longer serve.
+
+    Every swap costs a rebuild. Of the swaps before the last checkpoint only the last one matters to what is learned; the transcript,
+    which tells of all models that served, continues from the checkpoint.
+    """
+    outline = _outline(read(0, EVERYTHING))
+    learner: Learner | None = None
+    for seq, event in read(0, EVERYTHING):
+        if learner is None:
+            learner = begin(seq, event)
+            continue
+        if isinstance(event, Swapped):
+            if seq in outline.needed:
+                learner.candidate = rebuild_of(learner.superseded, read, event.through, seq - 1)
+            else:
+                learner.candidate = learner.taught.under(outline.epoch_at(event.through))
+        learner.apply(seq, event)
+        if seq == outline.known_at and outline.transcript is not None:
+            learner.transcript = outline.transcript
+    if learner is None:
+        raise CorruptLog(_EMPTY)
+    return learner
+
+
+class _Outline(NamedTuple):
+    """What a first look at a log tells: up to where the transcript is known, which swaps need their models, when epochs began."""
+
+    known_at: int
+    transcript: bytes | None
+    needed: frozenset[int]
+    epochs: list[int]
+
+    def epoch_at(self, seq: int) -> int:
+        return max(epoch for epoch in self.epochs if epoch <= seq)
+
+
+def _outline(log: Iterable[Located]) -> _Outline:
+    known_at, transcript = 0, None
+    swaps: list[int] = []
+    epochs: list[int] = []
+    model: object = None
+    for seq, event in log:
+        if isinstance(event, Checkpoint) and event.through > known_at:
+            known_at, transcript = event.through, event.transcript
+        elif isinstance(event, Swapped):
+            swaps.append(seq)
+        elif isinstance(event, Configured) and event.config.model != model:
+            model = event.config.model
+            epochs.append(seq)
+    before = [seq for seq in swaps if seq <= known_at]
+    return _Outline(known_at, transcript, frozenset(swaps[max(0, len(before) - 1) :]), epochs)
 
 
 def begin(seq: int, event: Event) -> Learner:

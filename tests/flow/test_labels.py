@@ -9,7 +9,7 @@ import pytest
 from service.core.errors import Conflict, Invalid, StorageFull, UnknownSample
 from service.core.events import Configured, Expired, Labelled, Retracted, Swapped
 from service.core.learner import Learner
-from service.core.rebuild import fold
+from service.core.rebuild import fold, swift
 
 
 async def ask(house, *names):
@@ -274,6 +274,28 @@ async def test_another_model_begins_with_the_labels_there_are(house):
     assert house.learner().taught.classes == house.replayed().taught.classes
     assert house.learner().version > before
     assert house.replayed().fingerprint() == house.learner().fingerprint()
+
+
+async def test_a_start_without_a_snapshot_skips_the_models_that_no_longer_serve(house):
+    """The swift fold gives the state of the faithful one, transcript included, before and after the last checkpoint."""
+    rng = random.Random(8)
+    for number in range(6):
+        await busy(house, rng, 12, f"a{number}-")
+        await house.flow.label("s", f"a{number}-3", f"corrected-{number}", "u1")
+        if number == 2:
+            await house.administration.patch("s", {"model": {"type": "naive-bayes"}})
+        await house.settled()
+        if number == 4:
+            house.engine.upkeep.checkpoint(house.engine.streams["s"])
+            await house.settled()
+    quick, faithful = swift(lambda after, upto: house.log.read("s", after, upto)), house.replayed()
+    for learner in (quick, faithful):
+        learner.resume()
+
+    assert sum(isinstance(event, Swapped) for _, event in house.log.read("s", 0, 2**62)) >= 6
+    assert quick.fingerprint() == faithful.fingerprint() == house.learner().fingerprint()
+    assert quick.transcript == house.learner().transcript
+    assert quick.vectoriser.state() == faithful.vectoriser.state()
 
 
 async def test_the_first_event_creates_the_stream(house):
