@@ -108,8 +108,8 @@ def test_an_interrupted_demo_leaves_neither_server_nor_data_behind(tmp_path):
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as demo:
         url = re.search(r"Server: (http://\S+)", demo.stdout.readline())[1]
         demo.send_signal(signal.SIGTERM)
-        demo.stdout.read()
-        assert demo.wait(60) == 130
+        demo.communicate(timeout=60)
+        assert demo.returncode == 130
     with Api(url) as api:
         assert not api.ready()
     assert not list(tmp_path.glob("askwhen-demo-*"))

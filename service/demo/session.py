@@ -67,9 +67,10 @@ def play(api: Api, stream: str, pairs: Sequence[Pair], plan: Plan, ledger: Ledge
     """Send the stream and all answers to what it asks. Raises `ClientError`."""
     desk = Desk(api, stream, plan, ledger)
     with ThreadPoolExecutor(1, "desk") as pool:
-        working = pool.submit(desk.work)
         complete = False
+        # From before the desk begins: an interrupt that leaves it waiting would make the pool wait for it.
         try:
+            working = pool.submit(desk.work)
             complete = _send(api, stream, pairs, ledger, desk, working)
         finally:
             desk.end(drop=not complete)
