@@ -1,4 +1,4 @@
-# Every command runs in .venv, which `make setup` (or the first command that needs it) builds from requirements.lock.
+# Every command runs in .venv, which `make setup` (or the first command that needs it) builds from requirements-dev.lock.
 # PYTHON picks the interpreter, ARGS is passed on to the program that a target runs.
 
 PYTHON ?= python3
@@ -23,9 +23,9 @@ help:  ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  \033[36m%-14s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # Two stamps, so that an edit of pyproject.toml does not install all dependencies anew.
-.venv/.locked: requirements.lock
+.venv/.locked: requirements-dev.lock
 	$(PYTHON) -m venv --clear .venv
-	$(PY) -m pip install --quiet --require-hashes -r requirements.lock
+	$(PY) -m pip install --quiet --require-hashes -r requirements-dev.lock
 	@touch $@
 
 .venv/.installed: .venv/.locked pyproject.toml
@@ -33,7 +33,7 @@ help:  ## List the targets
 	@touch $@
 
 .PHONY: setup
-setup: .venv/.installed  ## Make .venv from requirements.lock, with askwhen in it
+setup: .venv/.installed  ## Make .venv from requirements-dev.lock, with askwhen in it
 
 .PHONY: demo
 demo: setup  ## Show the service at work, from start to report
@@ -74,13 +74,15 @@ format: setup  ## Put the code into shape
 
 # For every platform and Python alike, with as few versions of a package as possible: figures depend on numpy's. uv lives in a
 # venv of its own inside .venv, since it is no dependency. Versions are kept as far as they still fit; ARGS=--upgrade takes the newest.
+# requirements.lock is what an image or a server installs; requirements-dev.lock has the same versions and the gates' on top.
+COMPILE = .venv/uv/bin/uv pip compile pyproject.toml --quiet --universal --fork-strategy fewest --python-version 3.11 \
+    --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 .PHONY: lock
-lock:  ## Write requirements.lock anew from pyproject.toml
+lock:  ## Write the locks anew from pyproject.toml
 	$(PYTHON) -m venv .venv/uv
 	.venv/uv/bin/python -m pip install --quiet uv
-	.venv/uv/bin/uv pip compile pyproject.toml --quiet --extra dev --universal --fork-strategy fewest --python-version 3.11 \
-	    --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
-	    --output-file requirements.lock $(ARGS)
+	$(COMPILE) --extra dev --output-file requirements-dev.lock $(ARGS)
+	$(COMPILE) --extra parquet --extra build --constraint requirements-dev.lock --output-file requirements.lock $(ARGS)
 
 .PHONY: budget-check
 budget-check: setup  ## Prove the label budget on many streams and rules
