@@ -6,7 +6,7 @@ Steps and their order only. What is durable is in the journal, what is decided i
 import asyncio
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from heapq import nsmallest
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ import msgspec
 
 from service.core.config import MAX_CLASSES
 from service.core.errors import Conflict, Invalid, Unavailable, UnknownSample, UnknownStream
-from service.core.events import Asked, Event, Labelled, Retracted, Withdrawn
+from service.core.events import NOWHERE, Asked, Event, Labelled, Origin, Retracted, Withdrawn
 from service.core.features import Features
 from service.core.open_queries import Sample
 from service.core.records import Decision, Outcome
@@ -62,40 +62,78 @@ class Flow:
 
     # --- samples -------------------------------------------------------------------------------------------------------------
 
-    async def observe(self, stream: str, sample_id: str | None, features: Features, sampled_at: str | None = None) -> Answer:
+    async def observe(self, stream: str, sample_id: str | None, features: Features, origin: Origin = NOWHERE) -> Answer:
         """Predict and decide; an answer that asks comes only after its question is durable."""
+        answer = self.answer_to(stream, sample_id, features, origin)
+        return answer if isinstance(answer, Answer) else await answer
+
+    def answer_to(self, stream: str, sample_id: str | None, features: Features, origin: Origin = NOWHERE) -> Answer | Awaitable[Answer]:
+        """The answer itself where nothing has to be waited for, which is nearly always; else what will give it."""
         live = self._streams[stream]
         if sample_id is None:
-            return Answer(await self._decide(live, uuid.uuid4().hex, features, sampled_at, remember=False), replayed=False)
+            return self._answer(live, uuid.uuid4().hex, features, origin, remember=False)
+        if live.busy(sample_id):
+            return self._in_turn(live, sample_id, features, origin)
+        remembered = self._memory.get(stream, sample_id)
+        if remembered is not None:
+            return self._again(stream, _same(remembered, sample_id, features))
+        if sample_id in live.learner.queries.samples:
+            return self._in_turn(live, sample_id, features, origin)
+        return self._answer(live, sample_id, features, origin, remember=True)
+
+    def _answer(self, live: Live, sample_id: str, features: Features, origin: Origin, *, remember: bool) -> Answer | Awaitable[Answer]:
+        decision, seconds = self._decide(live, sample_id, features)
+        if not decision.query.ask:
+            return self._answered(live, decision, features, seconds, remember=remember)
+        question = self._ask(live, decision, features, origin)
+        live.hold(sample_id)
+
+        async def durable() -> Answer:
+            try:
+                return self._answered(live, await self._stands(live, decision, question), features, seconds, remember=remember)
+            finally:
+                live.let_go(sample_id)
+
+        return asyncio.get_running_loop().create_task(durable())
+
+    async def _in_turn(self, live: Live, sample_id: str, features: Features, origin: Origin) -> Answer:
         async with live.turn(sample_id):
             stored = await self._stored(live, sample_id, features)
             if stored is not None:
-                for observer in self._observers:
-                    observer.replayed(stream)
-                return Answer(stored, replayed=True)
-            return Answer(await self._decide(live, sample_id, features, sampled_at, remember=True), replayed=False)
+                return self._again(live.name, stored)
+            decision, seconds = self._decide(live, sample_id, features)
+            if decision.query.ask:
+                decision = await self._stands(live, decision, self._ask(live, decision, features, origin))
+            return self._answered(live, decision, features, seconds, remember=True)
 
-    async def _decide(self, live: Live, sample_id: str, features: Features, sampled_at: str | None, *, remember: bool) -> Decision:
+    def _decide(self, live: Live, sample_id: str, features: Features) -> tuple[Decision, float]:
         started = time.perf_counter()
         decision = live.learner.decide(sample_id, features, self._clock(), available=not self._journal.stalled)
-        seconds = time.perf_counter() - started
-        if decision.query.ask:
-            decision = await self._ask(live, decision, features, sampled_at)
+        return decision, time.perf_counter() - started
+
+    def _answered(self, live: Live, decision: Decision, features: Features, seconds: float, *, remember: bool) -> Answer:
         if remember and not live.dropped:
-            self._memory.put(live.name, sample_id, Remembered(fingerprint(features), decision))
+            self._memory.put(live.name, decision.id, Remembered(fingerprint(features), decision))
         for observer in self._observers:
             observer.decided(live.name, decision, seconds)
-        return decision
+        return Answer(decision, replayed=False)
 
-    async def _ask(self, live: Live, decision: Decision, features: Features, sampled_at: str | None) -> Decision:
+    def _again(self, stream: str, decision: Decision) -> Answer:
+        for observer in self._observers:
+            observer.replayed(stream)
+        return Answer(decision, replayed=True)
+
+    def _ask(self, live: Live, decision: Decision, features: Features, origin: Origin) -> "asyncio.Future[Committed]":
         learner = live.learner
-        event = learner.question(decision, features, sampled_at)
+        event = learner.question(decision, features, origin)
         token = learner.budget.take()
         try:
-            asked = self._append(live, event, settle=lambda: learner.budget.release(token))
+            return self._append(live, event, settle=lambda: learner.budget.release(token))
         except UnknownStream:
             learner.budget.release(token)
             raise
+
+    async def _stands(self, live: Live, decision: Decision, asked: "asyncio.Future[Committed]") -> Decision:
         try:
             await asyncio.wait_for(asyncio.shield(asked), ASK_PATIENCE)
         except TimeoutError:
@@ -118,9 +156,7 @@ class Flow:
     async def _stored(self, live: Live, sample_id: str, features: Features) -> Decision | None:
         remembered = self._memory.get(live.name, sample_id)
         if remembered is not None:
-            if remembered.features != fingerprint(features):
-                raise Conflict(_OTHER_FEATURES.format(sample_id))
-            return remembered.decision
+            return _same(remembered, sample_id, features)
         sample = live.learner.queries.samples.get(sample_id)
         if sample is None:
             return None
@@ -226,6 +262,12 @@ class Flow:
 def place(sample: Sample, order: str) -> tuple[float, int]:
     """Where a question stands in a list: by age, or by utility and then age."""
     return (-sample.utility if order == "utility" else 0.0, sample.asked_seq)
+
+
+def _same(remembered: Remembered, sample_id: str, features: Features) -> Decision:
+    if remembered.features != fingerprint(features):
+        raise Conflict(_OTHER_FEATURES.format(sample_id))
+    return remembered.decision
 
 
 def _unavailable(decision: Decision) -> Decision:

@@ -17,6 +17,7 @@ from service.api.schemas import HeldOut, LabelIn, LabelOut, QueriesOut, SampleIn
 from service.api.strict import body_of, parse
 from service.core.catalogue import describe
 from service.core.errors import Invalid
+from service.core.events import Origin
 from service.core.features import check_features, check_id, check_labeler, label_text
 from service.flow import Flow, Learned, place
 from service.streams import Live, Streams
@@ -95,7 +96,7 @@ class Routes:
         sample = parse(await body_of(request, self._max_body), SampleIn)
         check_features(sample.features)
         sample_id = None if sample.id is None else check_id(sample.id)
-        answer = await self._flow.observe(stream, sample_id, sample.features, text_of(sample.time, "/time"))
+        answer = await self._flow.observe(stream, sample_id, sample.features, Origin(text_of(sample.time, "/time")))
         decision = answer.decision
         return _json(SampleOut(decision.id, stream, decision.model_version, decision.prediction, decision.query, answer.replayed))
 
