@@ -41,7 +41,6 @@ def serve(
         Path | None, typer.Option(help="Certificate chain (PEM); with it the server speaks TLS.", dir_okay=False)
     ] = None,
     ssl_keyfile: Annotated[Path | None, typer.Option(help="Private key of the certificate (PEM).", dir_okay=False)] = None,
-    ssl_keyfile_password: Annotated[str | None, typer.Option(help="Password of the private key; better in the environment.")] = None,
     ssl_ca_certs: Annotated[
         Path | None, typer.Option(help="Authorities (PEM) that must have signed clients' certificates.", dir_okay=False)
     ] = None,

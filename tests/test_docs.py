@@ -126,7 +126,8 @@ def command_names(group):
 def test_every_command_is_in_the_table():
     """The command line has no secrets."""
     commands = {command.name or command.callback.__name__ for command in app.registered_commands}
-    commands |= {f"{group.typer_instance.info.name} {'|'.join(command_names(group.typer_instance))}" for group in app.registered_groups}
+    for group in app.registered_groups:
+        commands |= {f"{group.typer_instance.info.name} {name}" for name in command_names(group.typer_instance)}
     table = {row[0].removeprefix("askwhen ") for row in rows("Running it for real")}
 
     assert table == commands
