@@ -53,7 +53,6 @@ def serve(
     tls = {
         "ssl_certfile": ssl_certfile,
         "ssl_keyfile": ssl_keyfile,
-        "ssl_keyfile_password": ssl_keyfile_password,
         "ssl_ca_certs": ssl_ca_certs,
     }
     try:

@@ -85,16 +85,23 @@ class Flow:
         decision, seconds = self._decide(live, sample_id, features)
         if not decision.query.ask:
             return self._answered(live, decision, features, seconds, remember=remember)
-        question = self._ask(live, decision, features, origin)
+        standing = self._ask(live, decision, features, origin)
         live.hold(sample_id)
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
-        async def durable() -> Answer:
+        def told(known: "asyncio.Future[Decision]") -> None:
+            live.let_go(sample_id)
             try:
-                return self._answered(live, await self._stands(live, decision, question), features, seconds, remember=remember)
-            finally:
-                live.let_go(sample_id)
+                result = self._answered(live, known.result(), features, seconds, remember=remember)
+            except Exception as error:  # noqa: BLE001 - it is the waiting request's
+                if not answer.done():
+                    answer.set_exception(error)
+            else:
+                if not answer.done():
+                    answer.set_result(result)
 
-        return asyncio.get_running_loop().create_task(durable())
+        standing.add_done_callback(told)
+        return answer
 
     async def _in_turn(self, live: Live, sample_id: str, features: Features, origin: Origin) -> Answer:
         async with live.turn(sample_id):
@@ -103,7 +110,7 @@ class Flow:
                 return self._again(live.name, stored)
             decision, seconds = self._decide(live, sample_id, features)
             if decision.query.ask:
-                decision = await self._stands(live, decision, self._ask(live, decision, features, origin))
+                decision = await asyncio.shield(self._ask(live, decision, features, origin))
             return self._answered(live, decision, features, seconds, remember=True)
 
     def _decide(self, live: Live, sample_id: str, features: Features) -> tuple[Decision, float]:
@@ -123,28 +130,35 @@ class Flow:
             observer.replayed(stream)
         return Answer(decision, replayed=True)
 
-    def _ask(self, live: Live, decision: Decision, features: Features, origin: Origin) -> "asyncio.Future[Committed]":
-        learner = live.learner
-        event = learner.question(decision, features, origin)
-        token = learner.budget.take()
+    def _ask(self, live: Live, decision: Decision, features: Features, origin: Origin) -> "asyncio.Future[Decision]":
+        """The decision as it stands: when its question is durable, or without a question as soon as patience ends."""
+        loop = asyncio.get_running_loop()
+        budget = live.learner.budget
+        event = live.learner.question(decision, features, origin)
+        token = budget.take()
+        standing: asyncio.Future[Decision] = loop.create_future()
         try:
-            return self._append(live, event, settle=lambda: learner.budget.release(token))
+            question = self._append(live, event, settle=lambda: budget.release(token))
         except UnknownStream:
-            learner.budget.release(token)
+            budget.release(token)
             raise
 
-    async def _stands(self, live: Live, decision: Decision, asked: "asyncio.Future[Committed]") -> Decision:
-        try:
-            await asyncio.wait_for(asyncio.shield(asked), ASK_PATIENCE)
-        except TimeoutError:
-            asked.add_done_callback(lambda done: self._withdraw(live, decision.id, done))
-            return _unavailable(decision)
-        except Unavailable:
-            return _unavailable(decision)
-        return decision
+        def landed(done: "asyncio.Future[Committed]") -> None:
+            patience.cancel()
+            error = done.exception()
+            if standing.done():
+                self._withdraw(live, decision.id, done)
+            elif error is None or isinstance(error, Unavailable):
+                standing.set_result(decision if error is None else _unavailable(decision))
+            else:
+                standing.set_exception(error)
+
+        patience = loop.call_later(ASK_PATIENCE, _give_up, standing, decision)
+        question.add_done_callback(landed)
+        return standing
 
     def _withdraw(self, live: Live, sample_id: str, landed: "asyncio.Future[Committed]") -> None:
-        if not landed.cancelled() and landed.exception() is None and not live.dropped:
+        if landed.exception() is None and not live.dropped:
             self._journal.append(live.name, Withdrawn(self._clock(), sample_id))
 
     def _append(self, live: Live, event: Event, settle: Callable[[], None] | None = None) -> "asyncio.Future[Committed]":
@@ -268,6 +282,11 @@ def _same(remembered: Remembered, sample_id: str, features: Features) -> Decisio
     if remembered.features != fingerprint(features):
         raise Conflict(_OTHER_FEATURES.format(sample_id))
     return remembered.decision
+
+
+def _give_up(standing: "asyncio.Future[Decision]", decision: Decision) -> None:
+    if not standing.done():
+        standing.set_result(_unavailable(decision))
 
 
 def _unavailable(decision: Decision) -> Decision:
