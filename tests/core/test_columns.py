@@ -125,12 +125,10 @@ def test_a_text_that_is_missing_is_empty():
     assert words.transform({}) == {}
 
 
-@given(
-    st.lists(
-        st.dictionaries(st.sampled_from("abc"), st.none() | st.booleans() | st.sampled_from(["x", "y"]) | st.floats(-1e100, 1e100), max_size=3),
-        max_size=40,
-    )
-)
+VALUES = st.none() | st.booleans() | st.sampled_from(["x", "y"]) | st.floats(-1e100, 1e100)
+
+
+@given(st.lists(st.dictionaries(st.sampled_from("abc"), VALUES, max_size=3), max_size=40))
 def test_observing_is_learning_and_then_transforming(samples):
     """The pass that serves every sample gives the same vector and state, to the bit, as its two halves."""
     one, two = Tabular(), Tabular()
