@@ -26,7 +26,7 @@ ASK_PATIENCE = 1.0  # seconds that a sample waits for its question to be durable
 LABEL_PATIENCE = 15.0  # seconds that a label waits
 
 
-class Answer(NamedTuple):
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """What a sample gets."""
 
     decision: Decision

@@ -118,12 +118,12 @@ class BudgetManager:
         """What a rule may know, with `exploration` the share of samples asked at random; `due` and `spent` as they are now."""
         spec = self.spec
         own = (spec.rate - exploration) / (1.0 - exploration) if exploration < 1.0 else 0.0
-        return Account(own if own > 0.0 else 0.0, spent - due, self._grant, due + spec.burst - spent >= 1.0 + self.reserve)
+        return Account(max(0.0, own), spent - due, self._grant, due + spec.burst - spent >= 1.0 + self.reserve)
 
     def view(self, due: float, spent: int, *, asking: bool) -> BudgetView:
         """The account as a decision shows it, this one included; `due` and `spent` as they are now."""
         allowed = math.floor(due + self.spec.burst)
-        return BudgetView(self.seen, spent + asking, allowed if allowed > 0 else 0, self.open + self.reserved + asking)
+        return BudgetView(self.seen, spent + asking, max(0, allowed), self.open + self.reserved + asking)
 
     def take(self) -> int:
         """Reserve a place for a question; returns the token that gives it back."""

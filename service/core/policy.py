@@ -9,7 +9,7 @@ from hashlib import blake2b
 import msgspec
 
 from service.core.budget import BudgetManager
-from service.core.records import BudgetView, Query, Reason
+from service.core.records import Query, Reason
 from service.core.rules.base import QueryStrategy
 
 _COLD_SURE = 10  # questions that a model without two classes asks outright
