@@ -9,12 +9,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from service.client import ONCE, Client, ClientError
 from service.demo.answering import Answering, Tally
-from service.demo.client import Api, Label
-from service.demo.errors import ClientError
-from service.demo.labelfile import read_labels
+from service.demo.labelfile import Label, read_labels
 from service.demo.screen import console as new_console
 from service.demo.screen import is_live
+from service.tabular import BadFile
 
 REFUSED, UNUSABLE, INTERRUPTED = 1, 2, 130
 
@@ -28,6 +28,7 @@ class Options:
     stream: str
     file: Path
     url: str
+    key: str | None
     label: str
     id: str
     labeler: str | None
@@ -41,7 +42,7 @@ def answer(options: Options) -> int:
     try:
         labels = read_labels(options.file, options.id, options.label)
         return _Command(options, labels, console).run()
-    except ClientError as error:
+    except (ClientError, BadFile) as error:
         Console(stderr=True, highlight=False).print(f"askwhen: {error}", style="red", markup=False, soft_wrap=True)
         return UNUSABLE
     except KeyboardInterrupt:
@@ -56,9 +57,10 @@ class _Command:
 
     def run(self) -> int:
         options = self._options
-        with Api(options.url) as api:
-            open_now = (api.stream(options.stream, attempts=1)).summary.open
-            answering = Answering(api, options.stream, self._labels, labeler=options.labeler, limit=options.limit)
+        with Client(options.url, options.key, retries=ONCE) as first:  # a wrong address is said at once
+            open_now = first.get(options.stream).summary.open
+        with Client(options.url, options.key) as client:
+            answering = Answering(client, options.stream, self._labels, labeler=options.labeler, limit=options.limit)
             expected = open_now if options.limit is None else min(open_now, options.limit)
             try:
                 with self._shown(f"{options.stream}: answering", expected) as watcher:
