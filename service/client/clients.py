@@ -102,19 +102,11 @@ class Client(Contract, Sender):
 class AsyncClient(Contract, AsyncSender):
     """The same for coroutines: what has one answer is awaited, what has many is iterated with `async for`."""
 
-    def __init__(
-        self,
-        url: str,
-        key: str | None = None,
-        *,
-        timeout: float = 30.0,
-        retries: Retries | None = None,
-        transport: httpx.AsyncBaseTransport | None = None,
-    ) -> None:
-        """Connect to nothing yet; `transport` may lead to an app of this process. Raises `Unreachable` for what is no address."""
+    def __init__(self, url: str, key: str | None = None, *, timeout: float = 30.0, retries: Retries | None = None) -> None:
+        """Connect to nothing yet; raises `Unreachable` for what is no address."""
         self.url = url
         self._retries = retries or Retries()
-        self._http = httpx.AsyncClient(**options(url, key, timeout), transport=transport)
+        self._http = httpx.AsyncClient(**options(url, key, timeout))
 
     async def __aenter__(self) -> Self:
         """Open the connections."""

@@ -32,7 +32,7 @@ class Refused(ClientError):
 
     def __init__(self, problem: Problem, retry_after: float | None = None) -> None:
         """Keep the problem beside its sentence; `retry_after` is in seconds, None where the server did not say."""
-        super().__init__(problem.detail)
+        super().__init__(problem.sentence)
         self.problem = problem
         self.status = problem.status
         self.detail = problem.detail

@@ -46,7 +46,7 @@ class Retries:
 
     def wait(self, attempt: int, retry_after: float | None = None) -> float:
         """Seconds to wait after that attempt, counted from 1, failed."""
-        most = min(self.longest, self.first * 2.0 ** (attempt - 1))
+        most = min(self.longest, self.first * 2.0 ** min(attempt - 1, 60))
         return (retry_after or 0.0) + most * random.uniform(0.5, 1.0)
 
     def _after(self, state: RetryCallState) -> float:

@@ -49,6 +49,11 @@ class Problem(msgspec.Struct, frozen=True):
         """The places that are wrong, as JSON pointers."""
         return tuple(place.pointer for place in self.errors)
 
+    @property
+    def sentence(self) -> str:
+        """What is wrong, and where, for a person."""
+        return f"{self.detail} ({', '.join(self.pointers)})" if self.errors else self.detail
+
 
 class Prediction(msgspec.Struct, frozen=True):
     """What the model says of a sample; nothing before it has learned anything."""

@@ -41,8 +41,7 @@ class Tally:
             return
         self.refused += 1
         if len(self.refusals) < _KEPT:
-            places = ", ".join(answer.pointers)
-            self.refusals.append(Refusal(line, f"{answer.detail} ({places})" if places else answer.detail))
+            self.refusals.append(Refusal(line, answer.sentence))
 
 
 @dataclass(frozen=True, slots=True)
