@@ -61,7 +61,7 @@ class _Command:
     def _connected(self) -> Iterator[Client]:
         options = self._options
         with Client(options.url, options.key, retries=ONCE) as first:  # a wrong address is said at once
-            first.get(options.stream)
+            first.page(options.stream, limit=1)  # a key that may label may do this
         with Client(options.url, options.key) as client:
             yield client
 

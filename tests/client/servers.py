@@ -67,7 +67,7 @@ def listening(reply):
 
 
 class Front:
-    """The real server behind the ways in that take many: lines are sent on one by one, claims are answered from the open questions."""
+    """A real server, behind what it does not have yet: claims are answered from the open questions. Batches that pass are noted."""
 
     def __init__(self, url):
         """Stand before a server."""
@@ -79,30 +79,23 @@ class Front:
         """Answer a request."""
         path = request.path.partition("?")[0]
         if request.headers.get("Content-Type") == "application/x-ndjson":
-            return self.batch(request)
+            lines = map(json.loads, request.body.splitlines())
+            self.batches.append([line.get("id", line.get("sample_id")) for line in lines])
         if path.endswith("/queries/claim"):
             return self.claim(request)
-        for outcome in ("skip", "release"):
-            if path.endswith(f"/{outcome}"):
-                done = {"sample_id": path.split("/")[-2], "outcome": f"{outcome}ped".replace("eped", "ed"), "model_version": 0}
-                return Reply(body=json.dumps(done).encode())
-        if request.method == "DELETE" and "/samples/" in path:
-            first = path not in self.erased
+        for ending, outcome in (("/skip", "skipped"), ("/release", "released")):
+            if path.endswith(ending):
+                return Reply(body=json.dumps({"sample_id": path.split("/")[-2], "outcome": outcome, "model_version": 0}).encode())
+        if request.method == "DELETE" and "/samples/" in path and path not in self.erased:
             self.erased.add(path)
-            return Reply(204, b"") if first else self.on(request._replace(method="GET", path="/v1/streams/none"))
-        return self.on(request)
+            return Reply(204, b"")
+        return self.on(request) if path not in self.erased else self.on(request._replace(method="GET", path="/v1/streams/none"))
 
-    def on(self, request, body=None):
+    def on(self, request):
         """Send a request on."""
-        content = request.body if body is None else body
-        answer = self.http.request(request.method, request.path, content=content, headers={"Content-Type": "application/json"})
+        kept = {name: value for name, value in request.headers.items() if name in {"Content-Type", "Idempotency-Key"}}
+        answer = self.http.request(request.method, request.path, content=request.body, headers=kept)
         return Reply(answer.status_code, answer.content, {"Content-Type": answer.headers.get("Content-Type", "")})
-
-    def batch(self, request):
-        """One answer a line."""
-        lines = request.body.splitlines()
-        self.batches.append([json.loads(line).get("id", json.loads(line).get("sample_id")) for line in lines])
-        return Reply(body=b"".join(self.on(request, line).body + b"\n" for line in lines))
 
     def claim(self, request):
         """Lease the most useful questions."""
