@@ -34,7 +34,7 @@ class Retries:
     come back together. Where the server says `Retry-After` it waits at least so long, or gives up at once if that is past the deadline.
     """
 
-    attempts: int = 6
+    attempts: int = 10  # with these waits about half a minute, in which a server has started again
     deadline: float = 60.0  # seconds
     first: float = 0.2  # seconds
     longest: float = 10.0  # seconds
