@@ -72,17 +72,18 @@ def stem(path: Path) -> str:
 def value(text: str) -> float | int | bool | str | None:
     """What a cell of a CSV file looks like; empty cells and numbers that are not finite are missing values.
 
-    >>> [value(text) for text in ("7", "-1e3", "True", "", "nan", "1_000", "7 km")]
-    [7, -1000.0, True, None, None, '1_000', '7 km']
+    >>> [value(text) for text in ("7", "-1e3", " 7.5", "True", " ", "nan", "1_000", "7 km")]
+    [7, -1000.0, 7.5, True, None, None, '1_000', '7 km']
     """
-    if _INTEGER.fullmatch(text):
-        return int(text)
-    if _NUMBER.fullmatch(text):
-        number = float(text)
+    bare = text.strip()
+    if _INTEGER.fullmatch(bare):
+        return int(bare)
+    if _NUMBER.fullmatch(bare):
+        number = float(bare)
         return number if math.isfinite(number) else None
-    if not text or _NOT_A_NUMBER.fullmatch(text):
+    if not bare or _NOT_A_NUMBER.fullmatch(bare):
         return None
-    return _BOOLEANS.get(text.lower(), text)
+    return _BOOLEANS.get(bare.lower(), text)
 
 
 _BOOLEANS = {"true": True, "false": False}

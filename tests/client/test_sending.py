@@ -1,12 +1,29 @@
 """Both clients against a server that fails as it is told: what is sent again, what is not, and what is made of strange answers."""
 
+import itertools
 import json
 import math
 
 import numpy as np
 import pytest
 
-from service.client import BadAnswer, Broken, Busy, Conflict, Invalid, Label, NotFound, Refused, Retries, Sample, Unauthorized, Unreachable
+from service.client import (
+    AsyncClient,
+    BadAnswer,
+    Broken,
+    Busy,
+    Client,
+    ClientError,
+    Conflict,
+    Invalid,
+    Label,
+    NotFound,
+    Refused,
+    Retries,
+    Sample,
+    Unauthorized,
+    Unreachable,
+)
 from service.client.connection import options
 from tests.client.servers import DROP, Reply
 
@@ -211,19 +228,42 @@ async def test_a_proxys_error_page_is_a_refusal_too(connect, script):
 
 
 async def test_a_batch_that_is_refused_as_a_whole_ends_the_iteration(connect, script):
-    """The answers before it have been given."""
-    script.say(OUTCOME, problem(403))
+    """What follows it is not sent."""
+    script.say(OUTCOME, problem(403), OUTCOME)
     client = await connect(script.url)
-    given = []
     with pytest.raises(Unauthorized):
-        given = await client.labels("s", [Label("a", 1), Label("b", 1)], chunk=1)
+        await client.labels("s", [Label(name, 1) for name in "abc"], chunk=1)
 
-    assert (given, len(script.requests)) == ([], 2)
+    assert len(script.requests) == 2
+
+
+def test_answers_are_given_as_they_come(script):
+    """A request is sent when it is full and its answers are wanted; an endless iterable is no trouble."""
+    script.say(Reply(body=(OUTCOME.body + b"\n") * 2))
+    with Client(script.url) as client:
+        answers = client.labels("s", (Label(str(number), 1) for number in itertools.count()), chunk=2)
+        assert script.requests == []
+        assert [next(answers).outcome for _ in range(4)] == ["learned"] * 4
+
+    assert len(script.requests) == 2
+
+
+async def test_an_asynchronous_iterable_is_taken_too(script):
+    """As it comes, from a queue or another service."""
+    script.say(Reply(body=(OUTCOME.body + b"\n") * 2), OUTCOME)
+
+    async def labels():
+        for name in "abc":
+            yield Label(name, 1)
+
+    async with AsyncClient(script.url) as client:
+        assert [answer.outcome async for answer in client.labels("s", labels(), chunk=2)] == ["learned"] * 3
+
+    assert [request.body.count(b"\n") for request in script.requests] == [2, 1]
 
 
 async def test_a_long_batch_is_cut_by_its_bytes(connect, script):
     """No request is larger than what a server takes, whatever the chunk."""
-    script.say(Reply(body=OUTCOME.body * 7), Reply(body=b""))
     client = await connect(script.url)
     big = [Label(f"a{n}", 1, features={"text": "x" * 2**20}) for n in range(8)]
     script.say(Reply(body=(OUTCOME.body + b"\n") * 7), Reply(body=OUTCOME.body))
@@ -270,6 +310,13 @@ async def test_what_is_no_address_is_said_at_once(connect, url):
     """Before anything is sent."""
     with pytest.raises(Unreachable, match="no address"):
         await connect(url)
+
+
+@pytest.mark.parametrize("key", ["", "with space", "ü", "line\n"])
+async def test_what_no_header_can_carry_is_no_key(connect, script, key):
+    """Said at once, and without repeating it."""
+    with pytest.raises(ClientError, match="no key"):
+        await connect(script.url, key)
 
 
 def test_waits_grow_are_spread_and_heed_the_server():
