@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from service.client import Conflict, Decision, Invalid, Label, Lease, NotFound, Outcome, Problem, Sample, Vote
+from service.client import Conflict, Decision, Invalid, Label, Lease, NotFound, Outcome, Problem, Sample, Vote, batches, calls
 
 
 async def test_a_stream_is_put_patched_got_listed_and_deleted(client, stream):
@@ -51,6 +51,18 @@ async def test_a_sample_without_an_id_gets_one(client, stream):
     """It can be labelled under it."""
     decision = await client.sample(stream, {"x": 1})
     assert (await client.label(stream, decision.id, 3)).outcome == "learned"
+
+
+async def test_a_sample_without_an_id_counts_once_however_often_it_is_sent(client, stream):
+    """The server knows the repetition by the key that the client made, alone and in a batch."""
+    alone = calls.sample(stream, {"x": 1})
+    (batch,) = [*(made := batches.samples(stream, 2)).add(batches.sample_line(Sample({"x": 2}))), *made.rest()]
+    first = [await client.send(alone), *await client.send(batch)]
+    again = [await client.send(alone), *await client.send(batch)]
+
+    assert [answer.id for answer in again] == [answer.id for answer in first]
+    assert [answer.replayed for answer in first + again] == [False, False, True, True]
+    assert (await client.get(stream)).summary.seen == 2
 
 
 @pytest.mark.parametrize("sample_id", ["a/b c?d=e&f#g", "..", ".", "ü ✓", "100%", "a%2Fb"])
