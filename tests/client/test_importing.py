@@ -3,6 +3,8 @@
 import gzip
 import json
 import re
+import signal
+import subprocess
 import sys
 
 import pyarrow as pa
@@ -14,7 +16,7 @@ from loadtest.server import serving
 from service.cli import app
 from service.client import Client, Vote
 from service.tabular import BadFile, stem, table
-from tests.client.servers import Reply
+from tests.client.servers import DROP, Reply, listening
 
 ROWS = [
     {"amount": n / 2, "country": "DE" if n % 3 else None, "new": n % 2 == 0, "label": "fraud" if n % 4 == 0 else "ok"} for n in range(25)
@@ -156,6 +158,23 @@ def test_what_was_taken_before_a_file_ends_badly_is_told(learn, tmp_path):
     assert done.exit_code == 2
     assert re.search(r"learned +│ +20", done.stdout)
     assert "line 26: not a JSON object" in done.stderr
+
+
+def test_an_interrupted_import_says_how_to_go_on(tmp_path):
+    """Ctrl-C ends it with 130, also while it waits for a server that went away."""
+
+    def reply(request):
+        if request.path.endswith("/labels"):
+            process.send_signal(signal.SIGINT)
+            return DROP
+        return Reply(body=b'{"queries": [], "cursor": null}')
+
+    with listening(reply) as url:
+        command = [sys.executable, "-m", "service", "import", "s", str(written(tmp_path / "t.csv")), "--url", url]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+            said = process.communicate(timeout=60)[1]
+
+    assert (process.returncode, "run it again" in said) == (130, True), said
 
 
 def test_the_key_comes_from_the_option_or_the_environment(script, tmp_path, monkeypatch):

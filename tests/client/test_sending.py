@@ -297,6 +297,33 @@ async def test_numbers_of_numpy_are_numbers_and_nan_is_missing(connect, script):
     assert json.loads(script.requests[0].body)["features"] == {"i": 3, "f": 0.5, "f32": 0.5, "b": True, "nan": None}
 
 
+async def test_what_is_no_json_is_said_before_it_is_sent(connect, script):
+    """A mistake of the program, not of the service."""
+    client = await connect(script.url)
+    with pytest.raises(NotImplementedError, match="object has no place"):
+        await client.sample("s", {"x": object()})
+
+    assert script.requests == []
+
+
+async def test_a_client_may_be_closed_by_hand(script):
+    """Where a `with` does not fit; what was closed sends nothing."""
+    client, other = Client(script.url), AsyncClient(script.url)
+    client.close()
+    await other.close()
+    with pytest.raises(RuntimeError):
+        client.catalogue()
+    with pytest.raises(RuntimeError):
+        await other.catalogue()
+
+
+def test_a_method_of_the_class_describes_its_request():
+    """What a client would send can be looked at, and sent later with `send`."""
+    call = Client.get("a b")
+    assert (call.method, call.path, call.content) == ("GET", "/v1/streams/a%20b", None)
+    assert Client.sample.__doc__ == Client("http://x").sample.__doc__
+
+
 async def test_proxies_of_the_environment_have_no_say_on_this_machine(connect, script, monkeypatch):
     """A proxy cannot reach the loopback; elsewhere it counts."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
@@ -305,7 +332,7 @@ async def test_proxies_of_the_environment_have_no_say_on_this_machine(connect, s
     assert options("http://askwhen.example", None, 1.0)["trust_env"] is True
 
 
-@pytest.mark.parametrize("url", ["ftp://127.0.0.1", "127.0.0.1:8000", "http://", "localhost:8000", ""])
+@pytest.mark.parametrize("url", ["ftp://127.0.0.1", "http://a:b", "127.0.0.1:8000", "http://", "localhost:8000", ""])
 async def test_what_is_no_address_is_said_at_once(connect, url):
     """Before anything is sent."""
     with pytest.raises(Unreachable, match="no address"):
