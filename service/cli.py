@@ -12,7 +12,7 @@ from rich.table import Table
 from service import __version__
 from service.core.errors import AskwhenError
 from service.keys_cli import app as keys
-from service.settings import Settings, load
+from service.settings import CallerSettings, Settings, load
 
 app = typer.Typer(name="askwhen", no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 app.add_typer(keys)
@@ -20,6 +20,8 @@ _console = Console()
 _errors = Console(stderr=True)
 
 DataSet = Literal["shuttle", "phishing", "image-segments", "bananas"]
+Url = Annotated[str, typer.Option(help="The service.")]
+Key = Annotated[str | None, typer.Option(help="Key that the service asks for (default: the variable ASKWHEN_KEY).", show_default=False)]
 Data = Annotated[Path, typer.Option("--data", help="Folder of the log and its snapshots.", exists=True, file_okay=False)]
 
 
@@ -121,8 +123,9 @@ def demo(
 @app.command()
 def answer(
     stream: Annotated[str, typer.Argument(help="Stream whose open questions are answered.")],
-    file: Annotated[Path, typer.Argument(help="Labels by id: .csv or .jsonl, either may be gzipped.")],
-    url: Annotated[str, typer.Option(help="The service.")] = "http://127.0.0.1:8000",
+    file: Annotated[Path, typer.Argument(help="Labels by id: .csv, .jsonl (either may be gzipped) or .parquet.")],
+    url: Url = "http://127.0.0.1:8000",
+    key: Key = None,
     label: Annotated[str, typer.Option(help="Column of the labels.")] = "label",
     id_: Annotated[str, typer.Option("--id", help="Column of the samples' ids.")] = "id",
     labeler: Annotated[str | None, typer.Option(help="Who answers.")] = None,
@@ -135,7 +138,30 @@ def answer(
     """
     from service.demo import answer_command
 
-    raise typer.Exit(answer_command.answer(answer_command.Options(stream, file, url, label, id_, labeler, follow, limit)))
+    key = key or CallerSettings().key
+    raise typer.Exit(answer_command.answer(answer_command.Options(stream, file, url, key, label, id_, labeler, follow, limit)))
+
+
+@app.command("import")
+def import_(
+    stream: Annotated[str, typer.Argument(help="Stream that learns.")],
+    file: Annotated[Path, typer.Argument(help="Labelled samples, one a row: .csv, .jsonl (either may be gzipped) or .parquet.")],
+    url: Url = "http://127.0.0.1:8000",
+    key: Key = None,
+    label: Annotated[str, typer.Option(help="Column of the labels.")] = "label",
+    id_: Annotated[str | None, typer.Option("--id", help="Column of the samples' ids (default: the file's name and the row).")] = None,
+    labeler: Annotated[str | None, typer.Option(help="Who labelled them.")] = None,
+    chunk: Annotated[int, typer.Option(min=1, max=10_000, help="Rows a request.")] = 1_000,
+) -> None:
+    """Teach a stream of a running service from a file of labelled samples: every other column is a feature.
+
+    What was imported before is known by its id and harms nothing, so an import that was interrupted is simply run again.
+    Exits with 1 if the service refused a row, with 2 if there was nothing to work with.
+    """
+    from service.importing import command
+
+    key = key or CallerSettings().key
+    raise typer.Exit(command.import_file(command.Options(stream, file, url, key, label, id_, labeler, chunk)))
 
 
 def _refuse_open_door(settings: Settings) -> None:

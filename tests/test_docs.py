@@ -1,5 +1,6 @@
 """The README says what the code does: its worked example is run, its tables are compared with the code."""
 
+import doctest
 import json
 import re
 import subprocess
@@ -73,6 +74,17 @@ def test_the_worked_example_gives_exactly_the_shown_shapes(tmp_path):
 
             assert shape(answer) == shape(expected), command
             assert told(answer) == told(expected), command
+
+
+def test_the_python_example_says_what_it_shows(tmp_path):
+    """The README's session with the client, run against a fresh server, prints the same."""
+    with serving(tmp_path) as server:
+        session = "\n".join(re.findall(r"```pycon\n(.*?)```", README, re.DOTALL)).replace("http://localhost:8000", server.url)
+        test = doctest.DocTestParser().get_doctest(session, {}, "README.md", "README.md", 0)
+        result = doctest.DocTestRunner(optionflags=doctest.REPORT_NDIFF).run(test, clear_globs=False)
+        test.globs["client"].close()
+
+    assert (result.failed, result.attempted > 0) == (0, True)
 
 
 def rows(heading):
