@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.image import base, pipsettings
-from benchmarks.image.container import PATIENCE, PAUSE, Container, running
+from benchmarks.image.container import PATIENCE, PAUSE, Container, once, running
 from benchmarks.image.store import Image, Store, store
 
 ROOT = Path(__file__).parent.parent.parent
@@ -60,7 +60,9 @@ def confined(container: Container) -> Iterator[Finding]:
     """Nobody is root, no right is left, and only the volume can be written."""
     processes = list(container.processes())
     users = {number for process in processes for number in process["Uid"].split()}
-    yield Finding("non-root", users == {str(container.user)} != {"0"}, f"{len(processes)} processes with uid {', '.join(users)}")
+    resident = sum(int(process["VmRSS"].split()[0]) for process in processes) / 1_000
+    seen = f"{len(processes)} processes with uid {', '.join(users)}, {resident:.0f} MB resident"
+    yield Finding("non-root", users == {str(container.user)} != {"0"}, seen)
     rights = {process[name] for process in processes for name in RIGHTS}
     yield Finding("no capabilities", {int(right, 16) for right in rights} == {0}, f"{', '.join(RIGHTS)}: {', '.join(rights)}")
     for user, who in ((container.user, "its user"), (0, "root")):
@@ -68,8 +70,8 @@ def confined(container: Container) -> Iterator[Finding]:
         yield Finding(
             f"read-only root for {who}", not written, f"{' '.join(written or CLOSED)} {'can' if written else 'cannot'} be written"
         )
-    done = container.inside("touch", "/data/x")
-    yield Finding("volume", done.returncode == 0, done.stderr or "/data can be written")
+    done = container.inside("touch", f"{container.volume}/x")
+    yield Finding("volume", done.returncode == 0, done.stderr or f"{container.volume} can be written")
 
 
 def complete(container: Container) -> Iterator[Finding]:
@@ -135,6 +137,8 @@ def lived(image: Image, data: Path) -> Iterator[Finding]:
         before = state(container, door)
         yield from confined(container)
         yield stopped(container)
+    code, said = once(image, data, "verify", "--data", container.volume)
+    yield Finding("verify", code == 0, "the log gives what was served" if code == 0 else said)
     begun = time.monotonic()
     with running(image, data, door.environment) as container:
         yield from healthy(container, begun)

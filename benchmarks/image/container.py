@@ -15,6 +15,7 @@ from pathlib import Path
 from benchmarks.image.store import Image
 
 PATIENCE = 60.0  # seconds that a process may take to be ready or to end
+_STUBBORN = 15.0  # seconds after which nobody waits for an end any more
 PAUSE = 0.02  # seconds between two looks
 _SWITCH = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP")  # to become the image's user and to give every right away
 
@@ -26,6 +27,7 @@ class Container:
         """Start it; `command` takes the place of the image's CMD."""
         self.config = image.config
         self.environment = dict(entry.split("=", 1) for entry in self.config["Env"]) | environment
+        (self.volume,) = self.config["Volumes"]
         self.user, self.group = map(int, self.config["User"].split(":"))
         os.chown(data, self.user, self.group)
         self.output = data.with_suffix(".output")
@@ -39,12 +41,10 @@ class Container:
             self.pid = int(json.loads(told.read())["child-pid"])
 
     def _sandbox(self, root: Path, data: Path) -> Iterator[str]:
-        yield from ("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-net", "--as-pid-1", "--die-with-parent")
+        yield from ("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-net", "--as-pid-1")
         yield from ("--ro-bind", str(root), "/", "--proc", "/proc", "--dev", "/dev")
         yield from ("--perms", "1777", "--tmpfs", "/dev/shm")  # noqa: S108 - as engines have it: semaphores live there
-        for volume in self.config["Volumes"]:
-            yield from ("--bind", str(data), volume)
-        yield from ("--chdir", self.config["WorkingDir"], "--clearenv")
+        yield from ("--bind", str(data), self.volume, "--chdir", self.config["WorkingDir"], "--clearenv")
         for name, value in self.environment.items():
             yield from ("--setenv", name, value)
         for right in _SWITCH:
@@ -94,10 +94,29 @@ class Container:
         return subprocess.run([*self.network, "curl", "--silent", "--fail", *options, url], capture_output=True, text=True, check=False)
 
     def stop(self) -> tuple[int, float]:
-        """Send SIGTERM to the image's process alone; gives its exit code and the seconds it took."""
+        """Send SIGTERM to the image's process alone; gives its exit code and the seconds it took. One that stays is killed."""
         begun = time.monotonic()
         os.kill(self.pid, signal.SIGTERM)
-        return self.process.wait(PATIENCE), time.monotonic() - begun
+        try:
+            self.process.wait(_STUBBORN)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        return self.process.wait(), time.monotonic() - begun
+
+    def kill(self) -> None:
+        """End it at once. A process that has changed its user would outlive bwrap; the namespace dies with its first process."""
+        if self.process.poll() is None:
+            os.kill(self.pid, signal.SIGKILL)
+            self.process.wait()
+
+
+def once(image: Image, data: Path, *command: str) -> tuple[int, str]:
+    """Run another command than the image's own over a data folder, to its end; gives its exit code and what it said."""
+    container = Container(image, data, {}, command)
+    try:
+        return container.process.wait(PATIENCE), container.output.read_text()
+    finally:
+        container.kill()
 
 
 @contextmanager
@@ -107,5 +126,4 @@ def running(image: Image, data: Path, environment: dict[str, str]) -> Iterator[C
     try:
         yield container
     finally:
-        container.process.kill()
-        container.process.wait()
+        container.kill()
