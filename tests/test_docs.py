@@ -1,8 +1,11 @@
 """The README says what the code does: its worked example is run, its tables are compared with the code."""
 
+import contextlib
 import doctest
 import json
+import os
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -65,11 +68,22 @@ def told(value):
     return [told(item) for item in value] if isinstance(value, list) else value
 
 
+@contextlib.contextmanager
+def readers_server(folder):
+    """A fresh server's address, and what its clients add to a curl: README_SERVER and README_HEADER name one that runs already."""
+    if url := os.environ.get("README_SERVER"):
+        header = os.environ.get("README_HEADER")
+        yield url, f" -H {shlex.quote(header)}" if header else ""
+    else:
+        with serving(folder) as server:
+            yield server.url, ""
+
+
 def test_the_worked_example_gives_exactly_the_shown_shapes(tmp_path):
     """Every curl of the README, run in order against a fresh server, answers as it says."""
-    with serving(tmp_path) as server:
+    with readers_server(tmp_path) as (url, options):
         for command, expected in examples():
-            here = command.replace("localhost:8000", server.url.removeprefix("http://"))
+            here = command.replace("localhost:8000", url.removeprefix("http://")) + options
             answer = documents(subprocess.run(["bash", "-c", here], capture_output=True, check=True, timeout=30, text=True).stdout)
 
             assert shape(answer) == shape(expected), command

@@ -3,9 +3,9 @@
 import math
 
 import pytest
-from msgspec.structs import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from service.core.rules import RULES, Account
 from service.core.rules.logit import Logit
