@@ -25,10 +25,11 @@ class Service:
         self._folder = settings.data
         self._log = SqliteLog(settings.data)
         self._workshop = ProcessWorkshop(settings.data, workshop.snapshot, workshop.rebuild)
-        observer, render_metrics = metrics(self._learners)
+        observer, render_metrics = metrics(self._learners, self._claimed)
         tuning = Tuning(settings.remembered, self._log.run, settings.snapshot_labels, settings.snapshot_seconds)
         self._engine = Engine(self._log, self._workshop, [observer], lambda: os.urandom(16), tuning=tuning)
-        routes = Routes(self._engine.flow, self._engine.streams, self._engine.administration, render_metrics, settings.max_body)
+        engine = self._engine
+        routes = Routes(engine.flow, engine.questions, engine.streams, engine.administration, render_metrics, settings.max_body)
         self.app: FastAPI = create_app(routes, self.start, self.stop)
 
     async def start(self) -> None:
@@ -44,3 +45,6 @@ class Service:
 
     def _learners(self) -> list[tuple[str, Learner]]:
         return self._engine.learners()
+
+    def _claimed(self) -> list[tuple[str, int]]:
+        return self._engine.claimed()

@@ -17,6 +17,7 @@ _COMMIT = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 _DELAY = (1.0, 10.0, 60.0, 600.0, 3_600.0, 21_600.0, 86_400.0, 259_200.0, 604_800.0, 2_592_000.0)  # seconds
 
 Learners = Callable[[], Iterable[tuple[str, Learner]]]
+Counts = Callable[[], Iterable[tuple[str, int]]]
 
 
 class PrometheusObserver:
@@ -101,9 +102,10 @@ class StreamCollector(Collector):
         ("askwhen_open_questions", "Questions that wait for an answer.", lambda budget: budget.open),
     )
 
-    def __init__(self, learners: Learners) -> None:
-        """Take the function that gives all streams."""
+    def __init__(self, learners: Learners, claimed: Counts) -> None:
+        """Take the functions that give all streams, and how many questions of each are held."""
         self._learners = learners
+        self._claimed = claimed
 
     def collect(self) -> Iterator[Metric]:
         """One family a figure, one sample a stream."""
@@ -112,9 +114,10 @@ class StreamCollector(Collector):
             yield _family(name, about, [(stream, of(learner.budget)) for stream, learner in streams])
         yield _family("askwhen_model_version", "Version of the serving model.", [(stream, learner.version) for stream, learner in streams])
         yield _family("askwhen_taught_total", "Labels that taught the model.", [(stream, learner.labels) for stream, learner in streams])
+        yield _family("askwhen_claimed_questions", "Open questions that somebody holds.", self._claimed())
 
 
-def _family(name: str, about: str, values: list[tuple[str, float]]) -> Metric:
+def _family(name: str, about: str, values: Iterable[tuple[str, float]]) -> Metric:
     kind = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
     family: CounterMetricFamily | GaugeMetricFamily = kind(name.removesuffix("_total"), about, labels=["stream"])
     for stream, value in values:
@@ -122,11 +125,11 @@ def _family(name: str, about: str, values: list[tuple[str, float]]) -> Metric:
     return family
 
 
-def metrics(learners: Learners) -> tuple[PrometheusObserver, Callable[[str], tuple[bytes, str]]]:
+def metrics(learners: Learners, claimed: Counts) -> tuple[PrometheusObserver, Callable[[str], tuple[bytes, str]]]:
     """An observer over a registry of its own, and the function that renders it for an Accept header: body and media type."""
     registry = CollectorRegistry()
     observer = PrometheusObserver(registry)
-    registry.register(StreamCollector(learners))
+    registry.register(StreamCollector(learners, claimed))
 
     def render(accept: str) -> tuple[bytes, str]:
         encode, media_type = choose_encoder(accept)

@@ -13,12 +13,29 @@ from fastapi.responses import Response
 from service.administration import Administration
 from service.api import schemas
 from service.api.documents import document
-from service.api.schemas import HeldOut, LabelIn, LabelOut, QueriesOut, SampleIn, SampleOut, StreamOut, StreamsOut, rfc3339, text_of
+from service.api.schemas import (
+    ClaimIn,
+    HeldOut,
+    LabelIn,
+    LabelOut,
+    QueriesOut,
+    ReleasedOut,
+    ReleaseIn,
+    SampleIn,
+    SampleOut,
+    SkipIn,
+    StreamOut,
+    StreamsOut,
+    rfc3339,
+    text_of,
+)
 from service.api.strict import body_of, parse
 from service.core.catalogue import describe
 from service.core.errors import Invalid
-from service.core.features import check_features, check_id, check_labeler, label_text
-from service.flow import Flow, Learned, place
+from service.core.features import check_features, check_id, check_labeler, check_person, check_reason, label_text
+from service.desk import place
+from service.flow import Flow, Learned
+from service.questions import Questions
 from service.streams import Live, Streams
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
@@ -31,9 +48,18 @@ Render = Callable[[str], tuple[bytes, str]]
 class Routes:
     """The contract's paths over one service."""
 
-    def __init__(self, flow: Flow, streams: Streams, administration: Administration, render_metrics: Render, max_body: int) -> None:
+    def __init__(
+        self,
+        flow: Flow,
+        questions: Questions,
+        streams: Streams,
+        administration: Administration,
+        render_metrics: Render,
+        max_body: int,
+    ) -> None:
         """Take what the paths call."""
         self._flow = flow
+        self._questions = questions
         self._streams = streams
         self._administration = administration
         self._render_metrics = render_metrics
@@ -53,6 +79,9 @@ class Routes:
             ("POST", "/v1/streams/{stream}/labels", 200, self.post_label),
             ("DELETE", "/v1/streams/{stream}/labels/{sample_id:path}", 200, self.delete_label),
             ("GET", "/v1/streams/{stream}/queries", 200, self.list_queries),
+            ("POST", "/v1/streams/{stream}/queries/claim", 200, self.claim_queries),
+            ("POST", "/v1/streams/{stream}/queries/{sample_id:path}/skip", 200, self.skip_query),
+            ("POST", "/v1/streams/{stream}/queries/{sample_id:path}/release", 200, self.release_query),
             ("GET", "/v1/catalogue", 200, self.catalogue),
             ("GET", "/livez", 200, self.livez),
             ("GET", "/readyz", 200, self.readyz),
@@ -131,9 +160,26 @@ class Routes:
     ) -> Response:
         """Open questions, the most useful or the oldest first."""
         del state  # it has one value so far
-        found = await self._flow.waiting(stream, order, limit, None if cursor is None else _place(cursor))
-        last = place(found[-1][0], order) if len(found) == limit else None
-        return _json(QueriesOut([schemas.question_of(sample, event) for sample, event in found], None if last is None else _cursor(last)))
+        found = await self._questions.waiting(stream, order, limit, None if cursor is None else _place(cursor))
+        last = place(found[-1].sample, order) if len(found) == limit else None
+        return _json(QueriesOut([schemas.question_of(item) for item in found], None if last is None else _cursor(last)))
+
+    async def claim_queries(self, stream: str, request: Request) -> Response:
+        """Hand out questions that nobody else holds, the most useful first; claimed again, the same ones for longer."""
+        wanted = parse(await body_of(request, self._max_body), ClaimIn)
+        found = await self._questions.claim(stream, check_person(wanted.labeler), wanted.limit, wanted.lease)
+        return _json(QueriesOut([schemas.question_of(item) for item in found], None))
+
+    async def skip_query(self, stream: str, sample_id: str, request: Request) -> Response:
+        """Leave a question to others; it is not handed to this labeler again."""
+        given = parse(await body_of(request, self._max_body), SkipIn)
+        reason = None if given.reason is None else check_reason(given.reason)
+        return _json(LabelOut(sample_id, "skipped", await self._questions.skip(stream, sample_id, check_person(given.labeler), reason)))
+
+    async def release_query(self, stream: str, sample_id: str, request: Request) -> Response:
+        """Hand a question back before the lease ends."""
+        given = parse(await body_of(request, self._max_body), ReleaseIn)
+        return _json(ReleasedOut(sample_id, "released", self._questions.release(stream, sample_id, check_person(given.labeler))))
 
     # --- the server ----------------------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from service.core.catalogue import build_measure, build_model, build_rule
 from service.core.config import StreamConfig
 from service.core.digest import canonical_probabilities, digest
 from service.core.errors import CorruptLog
-from service.core.events import Asked, Checkpoint, Configured, Event, Expired, Labelled, Mark, Retracted, Swapped, Withdrawn
+from service.core.events import Asked, Checkpoint, Configured, Event, Expired, Labelled, Mark, Retracted, Skipped, Swapped, Withdrawn
 from service.core.features import Features
 from service.core.open_queries import Effect, OpenQueries, Sample, Vote
 from service.core.policy import QueryPolicy
@@ -142,8 +142,9 @@ class Learner:
             self._asked(seq, event)
         elif isinstance(event, Expired | Withdrawn):
             self._closed(event)
-        elif isinstance(event, Retracted):
-            effect = self.queries.retract(event.sample_id, event.labeler)
+        elif isinstance(event, Retracted | Skipped):
+            take = self.queries.skip if isinstance(event, Skipped) else self.queries.retract
+            effect = take(event.sample_id, event.labeler)
             outcome, rebuild = effect.outcome, effect.rebuild
             self._note(seq, effect)
         elif isinstance(event, Swapped):
