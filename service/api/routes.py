@@ -26,13 +26,13 @@ from service.api.schemas import (
     SkipIn,
     StreamOut,
     StreamsOut,
-    rfc3339,
     text_of,
 )
 from service.api.strict import body_of, parse
 from service.core.catalogue import describe
 from service.core.errors import Invalid
 from service.core.features import check_features, check_id, check_labeler, check_person, check_reason, label_text
+from service.core.times import rfc3339
 from service.desk import place
 from service.flow import Flow, Learned
 from service.questions import Questions

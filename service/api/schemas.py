@@ -8,6 +8,7 @@ import msgspec
 from service.core.config import StreamConfig
 from service.core.errors import Invalid
 from service.core.records import Outcome, Prediction, Query
+from service.core.times import rfc3339
 from service.questions import Waiting
 
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -167,15 +168,6 @@ class Status(msgspec.Struct, frozen=True):
     """The server's word on itself."""
 
     status: Literal["ok", "ready"]
-
-
-def rfc3339(at: float) -> str:
-    """Seconds since 1970 as RFC 3339 in UTC.
-
-    >>> rfc3339(0.5)
-    '1970-01-01T00:00:00.500000Z'
-    """
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def text_of(time: datetime | None, pointer: str) -> str | None:
