@@ -274,11 +274,16 @@ async def test_what_comes_later_is_for_the_next_export(house, tmp_path):
 
 
 async def test_an_existing_file_is_left_alone(house, tmp_path):
-    """No export overwrites another; nothing half-written stays behind."""
+    """No export overwrites another, and it says so before it reads; nor does it where the other one came meanwhile."""
     await labelled(house, [{"x": 1}])
-    (tmp_path / "x.csv").write_text("mine")
-    with pytest.raises(CannotExport, match="exists already"):
-        export(tmp_path, "s", "csv", tmp_path / "x.csv", untold)
+
+    def slow(items, total, words):
+        (tmp_path / "x.csv").write_text("mine")
+        return items
+
+    for track in (slow, lambda *_: 1 / 0):
+        with pytest.raises(CannotExport, match="exists already"):
+            export(tmp_path, "s", "csv", tmp_path / "x.csv", track)
 
     assert (tmp_path / "x.csv").read_text() == "mine"
 
