@@ -13,9 +13,11 @@ from rich.table import Table
 
 from service import __version__
 from service.core.errors import AskwhenError
+from service.keys_cli import app as keys
 from service.settings import Settings, load
 
 app = typer.Typer(name="askwhen", no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+app.add_typer(keys)
 _console = Console()
 _errors = Console(stderr=True)
 
@@ -37,17 +39,30 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on (default 8000).")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of the log and its snapshots (default askwhen-data).")] = None,
     insecure: Annotated[bool | None, typer.Option("--insecure", help="Listen on any address although nothing asks for a key.")] = None,
+    ssl_certfile: Annotated[
+        Path | None, typer.Option(help="Certificate chain (PEM); with it the server speaks TLS.", dir_okay=False)
+    ] = None,
+    ssl_keyfile: Annotated[Path | None, typer.Option(help="Private key of the certificate (PEM).", dir_okay=False)] = None,
+    ssl_ca_certs: Annotated[
+        Path | None, typer.Option(help="Authorities (PEM) that must have signed clients' certificates.", dir_okay=False)
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file with settings.", exists=True, dir_okay=False)] = None,
 ) -> None:
     """Run the service. SIGTERM drains and exits with 0."""
     from service import server
 
+    given = {"host": host, "port": port, "data": data, "insecure": insecure}
+    tls = {
+        "ssl_certfile": ssl_certfile,
+        "ssl_keyfile": ssl_keyfile,
+        "ssl_ca_certs": ssl_ca_certs,
+    }
     try:
-        settings = load(config, {"host": host, "port": port, "data": data, "insecure": insecure})
+        settings = load(config, given | tls)
     except ValidationError as error:
         raise _failed("; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())) from None
-    _refuse_open_door(settings)
     try:
+        _refuse_open_door(settings)
         server.serve(settings)
     except AskwhenError as error:
         raise _failed(str(error)) from None
@@ -151,8 +166,13 @@ def answer(
 
 
 def _refuse_open_door(settings: Settings) -> None:
-    if not settings.insecure and not _is_loopback(settings.host):
-        raise _failed(f"{settings.host} can be reached from elsewhere and nothing asks for a key; listen on 127.0.0.1, or say --insecure")
+    from service.adapters.keys import SqliteKeys
+
+    if not settings.insecure and not _is_loopback(settings.host) and not SqliteKeys(settings.data).all():
+        raise _failed(
+            f"{settings.host} can be reached from elsewhere and nothing asks for a key; make one with "
+            f"`askwhen keys create NAME --scope admin --data {settings.data}`, listen on 127.0.0.1, or say --insecure"
+        )
 
 
 def _is_loopback(host: str) -> bool:

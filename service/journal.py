@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from service.core.errors import Unavailable
-from service.core.events import Event
+from service.core.events import Event, Labelled
 from service.core.learner import Applied
 from service.ports import Entry, Log, Observer, Result
 
@@ -54,8 +54,8 @@ class Journal:
         """Begin to take events."""
         loop = asyncio.get_running_loop()
 
-        def deliver(results: Sequence[Result]) -> None:
-            loop.call_soon_threadsafe(self._deliver, results)
+        def deliver(results: Sequence[Result], writing: float) -> None:
+            loop.call_soon_threadsafe(self._deliver, results, writing)
 
         self._log.start(deliver)
 
@@ -76,6 +76,11 @@ class Journal:
         return future
 
     @property
+    def waiting(self) -> int:
+        """Events that are submitted and not yet folded."""
+        return len(self._waiting)
+
+    @property
     def stalled(self) -> bool:
         """Whether the oldest event has been waiting for its commit for more than a second."""
         oldest = next(iter(self._waiting.values()), None)
@@ -93,14 +98,14 @@ class Journal:
         if not self._waiting:
             self._idle.set()
 
-    def _deliver(self, results: Sequence[Result]) -> None:
+    def _deliver(self, results: Sequence[Result], writing: float) -> None:
         failed = sum(result.error is not None for result in results)
         since = self._waiting[results[0].entry.ticket].since
         for observer in self._observers:
             if failed:
                 observer.failed(failed)
             if len(results) > failed:
-                observer.committed(len(results) - failed, time.monotonic() - since)
+                observer.committed(len(results) - failed, time.monotonic() - since, writing)
         self._results.extend(results)
         if not self._folding:
             self._run()
@@ -125,11 +130,15 @@ class Journal:
         if result.error is not None:
             _fail(future, result.error)
             return
+        started = time.perf_counter()
         try:
             applied = self._fold(result.entry.stream, result.seq, result.entry.event)
         except Exception as error:  # noqa: BLE001 - one stream's broken fold must not stop the others
             _fail(future, error)
             return
+        if isinstance(result.entry.event, Labelled):
+            for observer in self._observers:
+                observer.learned(result.entry.stream, time.perf_counter() - started)
         if not future.done():
             future.set_result(Committed(result.seq, applied))
 

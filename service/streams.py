@@ -18,14 +18,6 @@ from service.core.records import Decision
 from service.desk import Desk
 
 
-class _Turn:
-    """Whose turn it is on a sample, and how many work on it or wait."""
-
-    def __init__(self) -> None:
-        self.lock = asyncio.Lock()
-        self.users = 0
-
-
 class Live:
     """One stream in memory.
 
@@ -44,7 +36,7 @@ class Live:
         self.desk = Desk(queries)
         self._expiries = [(queries.samples[sample_id].expires_at, sample_id) for sample_id in queries.open]
         heapify(self._expiries)
-        self._turns: dict[str, _Turn] = {}
+        self._turns: dict[str, asyncio.Future[None]] = {}
 
     def apply(self, seq: int, event: Event) -> Applied:
         """Fold one committed event."""
@@ -69,18 +61,28 @@ class Live:
             if sample_id in self.learner.queries.open:
                 yield sample_id
 
+    def busy(self, sample_id: str) -> bool:
+        """Whether somebody works on this sample."""
+        return sample_id in self._turns
+
+    def hold(self, sample_id: str) -> None:
+        """Take the turn on a sample that nobody works on, without waiting; `let_go` ends it."""
+        self._turns[sample_id] = asyncio.get_running_loop().create_future()
+
+    def let_go(self, sample_id: str) -> None:
+        """End the turn that was held."""
+        self._turns.pop(sample_id).set_result(None)
+
     @asynccontextmanager
     async def turn(self, sample_id: str) -> AsyncIterator[None]:
         """Be the only one who works on this sample: a second request with its id waits for the first one's commit."""
-        turn = self._turns.setdefault(sample_id, _Turn())
-        turn.users += 1
+        while (other := self._turns.get(sample_id)) is not None:
+            await asyncio.shield(other)
+        self.hold(sample_id)
         try:
-            async with turn.lock:
-                yield
+            yield
         finally:
-            turn.users -= 1
-            if not turn.users:
-                del self._turns[sample_id]
+            self.let_go(sample_id)
 
 
 class Remembered(NamedTuple):

@@ -8,6 +8,7 @@ import fcntl
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -171,7 +172,8 @@ class SqliteLog(SqliteReader):
         while more:
             batch, more = self._take()
             if batch:
-                deliver(self._commit(batch))
+                started = time.perf_counter()
+                deliver(self._commit(batch), time.perf_counter() - started)
 
     def _take(self) -> tuple[list[_Encoded], bool]:
         batch: list[_Encoded] = []

@@ -12,14 +12,15 @@ from service.core.times import rfc3339
 from service.questions import Waiting
 
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
+TimeText = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 
 
-class SampleIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A sample of a stream."""
+class SampleIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """A sample of a stream. Without an `id` the `Idempotency-Key` or the CloudEvent's id stands in, or the service makes one."""
 
-    features: dict[str, Any]
+    features: dict[str, float | int | bool | str | None]
     id: str | None = None
-    time: Time | None = None
+    time: TimeText | None = None
 
 
 class SampleOut(msgspec.Struct, frozen=True):
@@ -34,13 +35,13 @@ class SampleOut(msgspec.Struct, frozen=True):
 
 
 class LabelIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An answer. `features` only for a sample that the service does not hold."""
+    """An answer. `features` only for a sample that the service does not hold. In a CloudEvent its id can stand for `sample_id`."""
 
-    sample_id: str
     label: Any
+    sample_id: str | None = None
     labeler: str | None = None
-    labeled_at: Time | None = None
-    features: dict[str, Any] | None = None
+    labeled_at: TimeText | None = None
+    features: dict[str, float | int | bool | str | None] | None = None
 
 
 class LabelOut(msgspec.Struct, frozen=True, omit_defaults=True):

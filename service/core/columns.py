@@ -50,6 +50,25 @@ class Scale:
             self._add(self.cut(value))
             self.deviation = math.sqrt(self.squares / self.count)
 
+    def observe(self, value: float) -> float:
+        """Take one value in and return it scaled; the same to the bit as `learn` and then `scaled`, in one pass."""
+        if self.first is not None:
+            self._warm_up(value)
+            return self.scaled(value)
+        mean = self.mean
+        width = _WIDE * (self.deviation or max(1.0, abs(mean)))
+        low, high = mean - width, mean + width
+        cut = low if value < low else min(value, high)
+        self.count = count = self.count + 1
+        delta = cut - mean
+        self.mean = mean = mean + delta / count
+        self.squares = squares = self.squares + delta * (cut - mean)
+        self.deviation = deviation = math.sqrt(squares / count)
+        if not deviation:
+            return 0.0
+        scaled = (value - mean) / deviation
+        return -_CLIP if scaled < -_CLIP else min(scaled, _CLIP)
+
     def cut(self, value: float) -> float:
         """Return the value, cut at ten deviations around the mean."""
         width = _WIDE * (self.deviation or max(1.0, abs(self.mean)))
@@ -134,6 +153,26 @@ class Tabular:
                 if scale is not None:
                     number = float(value)
                     vector[name] = scale.scaled(number) if self.scale else scale.cut(number)
+        return vector
+
+    def observe(self, features: Features) -> Vector:
+        """Take one sample in and return its columns: `learn` and then `transform` for scaled numbers, in one pass."""
+        if not self.scale:
+            self.learn(features)
+            return self.transform(features)
+        vector: Vector = {}
+        scales = self.scales
+        for name, value in features.items():
+            if value.__class__ is str:
+                self.learn({name: value})
+                vector.update(self.transform({name: value}))
+            elif value is not None:
+                scale = scales.get(name)
+                if scale is None:
+                    if len(scales) + len(self.values) >= MAX_COLUMNS:
+                        continue
+                    scale = scales[name] = Scale()
+                vector[name] = scale.observe(float(value))
         return vector
 
     def _learn_value(self, column: str) -> None:

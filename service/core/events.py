@@ -30,6 +30,16 @@ class _Event(msgspec.Struct, frozen=True, tag_field="kind", tag=str.lower):
     at: float  # seconds since 1970, UTC
 
 
+class Origin(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where a sample came from: its own time (RFC 3339), and the trace of the request that brought it (W3C `traceparent`)."""
+
+    time: str | None = None
+    traceparent: str | None = None
+
+
+NOWHERE = Origin()
+
+
 class Configured(_Event, frozen=True):
     """A stream was created (with its secret) or its configuration replaced."""
 
@@ -44,7 +54,7 @@ class Asked(_Event, frozen=True):
     decision: Decision
     mark: Mark
     expires_at: float
-    time: str | None = None
+    origin: Origin = NOWHERE
 
     @property
     def sample_id(self) -> str:

@@ -43,8 +43,7 @@ class Plain:
 
     def observe(self, features: Features) -> Vector:
         """Learn, then transform."""
-        self._tabular.learn(features)
-        return self._tabular.transform(features)
+        return self._tabular.observe(features)
 
     def vector(self, features: Features) -> Vector:
         """Transform."""

@@ -7,7 +7,8 @@ import pytest
 
 from service.adapters.prometheus import metrics
 from service.api.app import create_app
-from service.api.routes import Routes
+from service.api.intake import Limits
+from service.guard import Guard
 
 JSON = {"Content-Type": "application/json"}
 MAX_BODY = 10_000
@@ -19,12 +20,7 @@ async def client(build):
     house = build()
     observer, render = metrics(house.engine.learners, house.engine.claimed)
     house.engine.flow._observers = house.engine.questions._observers = [house.observer, observer]
-    routes = Routes(house.flow, house.engine.questions, house.engine.streams, house.administration, render, MAX_BODY)
-
-    async def nothing():
-        pass
-
-    app = create_app(routes, nothing, nothing)
+    app = create_app(house.engine, Guard(), render, limits=Limits(body=MAX_BODY))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app, raise_app_exceptions=False), base_url="http://test") as made:
         made.house = house
         (await made.put("/v1/streams/s", json={"budget": {"rate": 1.0, "burst": 100}})).raise_for_status()
@@ -251,7 +247,7 @@ async def test_a_full_disk_is_507_for_labels_with_retry_after(client):
 
 async def test_a_defect_is_a_problem_too(client):
     """What nobody foresaw is a 500 in the same shape, without its insides."""
-    client.house.learner().policy = None
+    client.house.flow._memory = None
     answer = await client.post("/v1/streams/s/samples", json={"id": "a", "features": {"x": 1}})
 
     assert answer.status_code == 500
