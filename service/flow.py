@@ -24,7 +24,7 @@ from service.streams import Live, Memory, Remembered, Streams, fingerprint
 ASK_PATIENCE = 1.0  # seconds that a sample waits for its question to be durable
 
 
-class Answer(NamedTuple):
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """What a sample gets."""
 
     decision: Decision

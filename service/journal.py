@@ -83,8 +83,9 @@ class Journal:
     @property
     def stalled(self) -> bool:
         """Whether the oldest event has been waiting for its commit for more than a second."""
-        oldest = next(iter(self._waiting.values()), None)
-        return oldest is not None and time.monotonic() - oldest.since > _SLOW
+        if not self._waiting:
+            return False
+        return time.monotonic() - next(iter(self._waiting.values())).since > _SLOW
 
     async def settled(self) -> None:
         """Wait until everything submitted so far is folded or failed."""

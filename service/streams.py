@@ -8,7 +8,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from heapq import heapify, heappop, heappush
-from typing import NamedTuple
+
+import msgspec
 
 from service.core.errors import UnknownStream
 from service.core.events import Asked, Checkpoint, Event, Labelled, Retracted
@@ -85,7 +86,7 @@ class Live:
             self.let_go(sample_id)
 
 
-class Remembered(NamedTuple):
+class Remembered(msgspec.Struct, frozen=True, gc=False):
     """A sample's answer, and the hash of its features, by which the same id with other content is told."""
 
     features: int
@@ -141,8 +142,8 @@ class Streams:
 
     def __getitem__(self, name: str) -> Live:
         """The stream of that name; raises `UnknownStream`."""
-        live = self.find(name)
-        if live is None:
+        live = self._live.get(name)
+        if live is None or live.dropped:
             message = f"there is no stream {name!r}; create it with PUT /v1/streams/{name}"
             raise UnknownStream(message)
         return live

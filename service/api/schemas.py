@@ -7,18 +7,30 @@ import msgspec
 
 from service.core.config import StreamConfig
 from service.core.errors import Invalid
+from service.core.features import MAX_FEATURES, MAX_MAGNITUDE, MAX_NAME, MAX_TEXT
 from service.core.records import Outcome, Prediction, Query
 from service.core.times import rfc3339
 from service.questions import Waiting
 
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
+# Whatever is within these limits is decoded in one pass and needs no further look; of the rest `check_features` says what is wrong.
+Feature = (
+    Annotated[float, msgspec.Meta(ge=-MAX_MAGNITUDE, le=MAX_MAGNITUDE)]
+    | Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+    | bool
+    | Annotated[str, msgspec.Meta(max_length=MAX_TEXT)]
+    | None
+)
+FeaturesIn = Annotated[
+    dict[Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)], Feature], msgspec.Meta(max_length=MAX_FEATURES)
+]
 TimeText = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 
 
 class SampleIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """A sample of a stream. Without an `id` the `Idempotency-Key` or the CloudEvent's id stands in, or the service makes one."""
 
-    features: dict[str, float | int | bool | str | None]
+    features: FeaturesIn
     id: str | None = None
     time: TimeText | None = None
 
@@ -41,7 +53,7 @@ class LabelIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sample_id: str | None = None
     labeler: str | None = None
     labeled_at: TimeText | None = None
-    features: dict[str, float | int | bool | str | None] | None = None
+    features: FeaturesIn | None = None
 
 
 class LabelOut(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -22,6 +22,8 @@ _CLIP = 8.0  # deviations beyond which a scaled value is cut
 _NORMAL = 1.4826  # median absolute deviations in a standard deviation
 _LONG = 100  # characters; longer string values share the overflow columns
 
+_NUMBERS = (float, int)
+
 Vector = dict[str, Any]
 
 _split: Callable[[str], list[str]] = BagOfWords(lowercase=True).process_text
@@ -49,25 +51,6 @@ class Scale:
         else:
             self._add(self.cut(value))
             self.deviation = math.sqrt(self.squares / self.count)
-
-    def observe(self, value: float) -> float:
-        """Take one value in and return it scaled; the same to the bit as `learn` and then `scaled`, in one pass."""
-        if self.first is not None:
-            self._warm_up(value)
-            return self.scaled(value)
-        mean = self.mean
-        width = _WIDE * (self.deviation or max(1.0, abs(mean)))
-        low, high = mean - width, mean + width
-        cut = low if value < low else min(value, high)
-        self.count = count = self.count + 1
-        delta = cut - mean
-        self.mean = mean = mean + delta / count
-        self.squares = squares = self.squares + delta * (cut - mean)
-        self.deviation = deviation = math.sqrt(squares / count)
-        if not deviation:
-            return 0.0
-        scaled = (value - mean) / deviation
-        return -_CLIP if scaled < -_CLIP else min(scaled, _CLIP)
 
     def cut(self, value: float) -> float:
         """Return the value, cut at ten deviations around the mean."""
@@ -156,23 +139,31 @@ class Tabular:
         return vector
 
     def observe(self, features: Features) -> Vector:
-        """Take one sample in and return its columns: `learn` and then `transform` for scaled numbers, in one pass."""
-        if not self.scale:
-            self.learn(features)
-            return self.transform(features)
+        """Take one sample in and return its columns: the same to the bit as `learn` and then `transform`, in one pass.
+
+        Nearly every value is a number within ten deviations of a scale that is past its first values; it goes no further than here.
+        """
         vector: Vector = {}
         scales = self.scales
         for name, value in features.items():
-            if value.__class__ is str:
-                self.learn({name: value})
-                vector.update(self.transform({name: value}))
-            elif value is not None:
-                scale = scales.get(name)
-                if scale is None:
-                    if len(scales) + len(self.values) >= MAX_COLUMNS:
+            scale = scales.get(name)
+            if scale is not None and scale.first is None and value.__class__ in _NUMBERS:
+                delta = value - scale.mean
+                width = _WIDE * scale.deviation
+                if -width < delta < width:
+                    scale.count = count = scale.count + 1
+                    scale.mean = mean = scale.mean + delta / count
+                    rest = value - mean
+                    scale.squares = squares = scale.squares + delta * rest
+                    scale.deviation = deviation = math.sqrt(squares / count)
+                    scaled = rest / deviation
+                    if -_CLIP < scaled < _CLIP and self.scale:
+                        vector[name] = scaled
                         continue
-                    scale = scales[name] = Scale()
-                vector[name] = scale.observe(float(value))
+                    vector.update(self.transform({name: value}))
+                    continue
+            self.learn({name: value})
+            vector.update(self.transform({name: value}))
         return vector
 
     def _learn_value(self, column: str) -> None:

@@ -27,8 +27,6 @@ def check_features(features: dict[str, Any], pointer: str = "/features") -> None
     if len(features) > MAX_FEATURES:
         raise Invalid(pointer, f"at most {MAX_FEATURES} features a sample, not {len(features)}")
     for name, value in features.items():
-        if value.__class__ is float and -MAX_MAGNITUDE <= value <= MAX_MAGNITUDE and 0 < len(name) <= MAX_NAME:
-            continue
         if not name or len(name) > MAX_NAME:
             raise Invalid(pointer, f"a feature's name has 1 to {MAX_NAME} characters")
         wrong = _wrong(value)

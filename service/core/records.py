@@ -36,8 +36,11 @@ class Prediction(msgspec.Struct, frozen=True, gc=False):
         """Pick the likeliest class; the first of equals, in order of first appearance."""
         if not probabilities:
             return cls(None, None, {})
-        label = max(probabilities, key=probabilities.__getitem__)
-        return cls(label, probabilities[label], probabilities)
+        label, confidence = None, -1.0
+        for name, probability in probabilities.items():
+            if probability > confidence:
+                label, confidence = name, probability
+        return cls(label, confidence, probabilities)
 
 
 class BudgetView(msgspec.Struct, frozen=True, gc=False):
