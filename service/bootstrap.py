@@ -28,7 +28,7 @@ class Service:
         self._folder = settings.data
         self._log = SqliteLog(settings.data)
         self._workshop = ProcessWorkshop(settings.data, workshop.snapshot, workshop.rebuild)
-        observer, render_metrics = metrics(self._learners, lambda: self._engine.journal.waiting)
+        observer, render_metrics = metrics(self._learners, self._claimed, lambda: self._engine.journal.waiting)
         tuning = Tuning(settings.remembered, self._log.run, settings.snapshot_labels, settings.snapshot_seconds)
         self._engine = Engine(self._log, self._workshop, [observer], lambda: os.urandom(16), tuning=tuning)
         self.guard = Guard(settings.key_rate)
@@ -53,3 +53,6 @@ class Service:
 
     def _learners(self) -> list[tuple[str, Learner]]:
         return self._engine.learners()
+
+    def _claimed(self) -> list[tuple[str, int]]:
+        return self._engine.claimed()

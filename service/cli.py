@@ -1,12 +1,14 @@
 """The command line: options in, one call, words out. `askwhen --help` shows it all."""
 
 import ipaddress
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from service import __version__
@@ -103,6 +105,31 @@ def backup(
     except AskwhenError as error:
         raise _failed(str(error)) from None
     _console.print(f"{output} ({output.stat().st_size:,} bytes)")
+
+
+@app.command()
+def export(
+    stream: Annotated[str, typer.Argument(help="Stream whose labelled data is written.")],
+    data: Data,
+    format_: Annotated[Literal["jsonl", "csv", "parquet"], typer.Option("--format", help="How it is written.")] = "jsonl",
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="File to write (default: standard output).", dir_okay=False)] = None,
+) -> None:
+    """Write a stream's labelled data, one row a sample, while the server runs.
+
+    Rows have the label that stands, who gave it, how and with which probability it was asked for, and every feature.
+    """
+    from service.export import command
+
+    shown = _errors.is_terminal and (output is not None or not sys.stdout.isatty())
+    try:
+        with Progress(console=_errors, transient=True, disable=not shown) as progress:
+            count = command.export(
+                data, stream, format_, output, lambda items, total, words: progress.track(items, total=total, description=words)
+            )
+    except AskwhenError as error:
+        raise _failed(str(error)) from None
+    if output is not None:
+        _console.print(f"{output} ({count:,} labelled samples)", markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()

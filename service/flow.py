@@ -7,7 +7,6 @@ import asyncio
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from heapq import nsmallest
 from typing import NamedTuple
 
 import msgspec
@@ -18,12 +17,11 @@ from service.core.events import NOWHERE, Asked, Event, Labelled, Origin, Retract
 from service.core.features import Features
 from service.core.open_queries import Sample
 from service.core.records import Decision, Outcome
-from service.journal import Committed, Journal
+from service.journal import Committed, Journal, folded
 from service.ports import Clock, Log, Observer
 from service.streams import Live, Memory, Remembered, Streams, fingerprint
 
 ASK_PATIENCE = 1.0  # seconds that a sample waits for its question to be durable
-LABEL_PATIENCE = 15.0  # seconds that a label waits
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
@@ -208,13 +206,7 @@ class Flow:
             return await self._learn(live, sample_id, Retracted(self._clock(), sample_id, labeler))
 
     async def _learn(self, live: Live, sample_id: str, event: Labelled | Retracted) -> Learned:
-        future = self._append(live, event)
-        try:
-            committed = await asyncio.wait_for(asyncio.shield(future), LABEL_PATIENCE)
-        except TimeoutError:
-            message = "the log does not answer; send the label again, it is learned once"
-            raise Unavailable(message) from None
-        applied = committed.applied
+        applied = await folded(self._append(live, event), "the log does not answer; send the label again, it is learned once")
         return self._told(live, sample_id, Learned(applied.outcome or "unknown", applied.model_version, applied.rebuild))
 
     def _told(self, live: Live, sample_id: str, learned: Learned) -> Learned:
@@ -262,20 +254,6 @@ class Flow:
             message = f"the sample {sample_id!r} is not held here: it was never sent, or it was not asked and is forgotten"
             raise UnknownSample(message)
         return Held(decision, sample)
-
-    async def waiting(self, stream: str, order: str, limit: int, after: tuple[float, int] | None) -> list[tuple[Sample, Asked]]:
-        """Open questions in order of utility or age, at most `limit`, behind the place `after` (see `place`)."""
-        queries = self._streams[stream].learner.queries
-        places = ((place(queries.samples[sample_id], order), sample_id) for sample_id in queries.open)
-        first = nsmallest(limit, (item for item in places if after is None or item[0] > after))
-        chosen = [queries.samples[sample_id] for _, sample_id in first]
-        found = await self.events(stream, [sample.asked_seq for sample in chosen])
-        return [(sample, event) for sample, event in zip(chosen, found, strict=True) if isinstance(event, Asked)]
-
-
-def place(sample: Sample, order: str) -> tuple[float, int]:
-    """Where a question stands in a list: by age, or by utility and then age."""
-    return (-sample.utility if order == "utility" else 0.0, sample.asked_seq)
 
 
 def _same(remembered: Remembered, sample_id: str, features: Features) -> Decision:

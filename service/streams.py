@@ -16,6 +16,7 @@ from service.core.events import Asked, Checkpoint, Event, Labelled, Retracted
 from service.core.features import Features
 from service.core.learner import Applied, Learner
 from service.core.records import Decision
+from service.desk import Desk
 
 
 class Live:
@@ -33,6 +34,7 @@ class Live:
         self.changes = 0
         self.dropped = False
         queries = learner.queries
+        self.desk = Desk(queries)
         self._expiries = [(queries.samples[sample_id].expires_at, sample_id) for sample_id in queries.open]
         heapify(self._expiries)
         self._turns: dict[str, asyncio.Future[None]] = {}
@@ -43,6 +45,7 @@ class Live:
         self.changes += not isinstance(event, Checkpoint)
         if self.tail is not None and applied.taught is not None and isinstance(event, Labelled):
             self.tail.append((event, applied.taught))
+        self.desk.follow(event)
         if isinstance(event, Asked | Retracted):
             self.watch(event.sample_id)
         return applied

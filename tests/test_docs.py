@@ -63,6 +63,7 @@ def told(value):
             "threshold",
             "probabilities",
             "reason",
+            "until",
         }
         return {key: told(item) for key, item in value.items() if key not in volatile}
     return [told(item) for item in value] if isinstance(value, list) else value
@@ -136,7 +137,7 @@ def test_every_field_of_the_configuration_is_in_the_table():
 
 def test_every_metric_is_in_the_table_and_the_other_way_round():
     """Names and labels of all metrics are those of the code."""
-    observer, render = metrics(list)
+    observer, render = metrics(list, list)
     text = render("")[0].decode()
     exported = {name for name in re.findall(r"^# TYPE (\S+)", text, re.MULTILINE) if not name.endswith("_created")}
 

@@ -15,14 +15,15 @@ from service.api.bodies import json_body_of
 from service.api.documents import document
 from service.api.intake import Intake
 from service.api.replies import Reply
-from service.api.schemas import HeldOut, QueriesOut, StreamOut, StreamsOut, rfc3339
+from service.api.schemas import ClaimIn, HeldOut, LabelOut, QueriesOut, ReleasedOut, ReleaseIn, SkipIn, StreamOut, StreamsOut
 from service.api.strict import parse
 from service.api.takers import label_out
 from service.core.catalogue import describe
 from service.core.errors import Invalid
-from service.core.features import check_labeler
+from service.core.features import check_labeler, check_person, check_reason
+from service.core.times import rfc3339
+from service.desk import place
 from service.engine import Engine
-from service.flow import place
 from service.streams import Live
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
@@ -38,6 +39,7 @@ class Routes:
     def __init__(self, engine: Engine, samples: Intake, labels: Intake, render_metrics: Render, max_body: int) -> None:
         """Take what the paths call."""
         self._flow = engine.flow
+        self._questions = engine.questions
         self._streams = engine.streams
         self._administration = engine.administration
         self._samples = samples
@@ -59,6 +61,9 @@ class Routes:
             ("POST", "/v1/streams/{stream}/labels", 200, self.post_labels),
             ("DELETE", "/v1/streams/{stream}/labels/{sample_id:path}", 200, self.delete_label),
             ("GET", "/v1/streams/{stream}/queries", 200, self.list_queries),
+            ("POST", "/v1/streams/{stream}/queries/claim", 200, self.claim_queries),
+            ("POST", "/v1/streams/{stream}/queries/{sample_id:path}/skip", 200, self.skip_query),
+            ("POST", "/v1/streams/{stream}/queries/{sample_id:path}/release", 200, self.release_query),
             ("GET", "/v1/catalogue", 200, self.catalogue),
             ("GET", "/livez", 200, self.livez),
             ("GET", "/readyz", 200, self.readyz),
@@ -125,9 +130,26 @@ class Routes:
     ) -> Response:
         """Open questions, the most useful or the oldest first."""
         del state  # it has one value so far
-        found = await self._flow.waiting(stream, order, limit, None if cursor is None else _place(cursor))
-        last = place(found[-1][0], order) if len(found) == limit else None
-        return _json(QueriesOut([schemas.question_of(sample, event) for sample, event in found], None if last is None else _cursor(last)))
+        found = await self._questions.waiting(stream, order, limit, None if cursor is None else _place(cursor))
+        last = place(found[-1].sample, order) if len(found) == limit else None
+        return _json(QueriesOut([schemas.question_of(item) for item in found], None if last is None else _cursor(last)))
+
+    async def claim_queries(self, stream: str, request: Request) -> Response:
+        """Hand out questions that nobody else holds, the most useful first; claimed again, the same ones for longer."""
+        wanted = parse(await json_body_of(request, self._max_body), ClaimIn)
+        found = await self._questions.claim(stream, check_person(wanted.labeler), wanted.limit, wanted.lease)
+        return _json(QueriesOut([schemas.question_of(item) for item in found], None))
+
+    async def skip_query(self, stream: str, sample_id: str, request: Request) -> Response:
+        """Leave a question to others; it is not handed to this labeler again."""
+        given = parse(await json_body_of(request, self._max_body), SkipIn)
+        reason = None if given.reason is None else check_reason(given.reason)
+        return _json(LabelOut(sample_id, "skipped", await self._questions.skip(stream, sample_id, check_person(given.labeler), reason)))
+
+    async def release_query(self, stream: str, sample_id: str, request: Request) -> Response:
+        """Hand a question back before the lease ends."""
+        given = parse(await json_body_of(request, self._max_body), ReleaseIn)
+        return _json(ReleasedOut(sample_id, "released", self._questions.release(stream, sample_id, check_person(given.labeler))))
 
     # --- the server ----------------------------------------------------------------------------------------------------------
 

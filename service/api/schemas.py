@@ -7,10 +7,10 @@ import msgspec
 
 from service.core.config import StreamConfig
 from service.core.errors import Invalid
-from service.core.events import Asked
 from service.core.features import MAX_FEATURES, MAX_MAGNITUDE, MAX_NAME, MAX_TEXT
-from service.core.open_queries import Sample
 from service.core.records import Outcome, Prediction, Query
+from service.core.times import rfc3339
+from service.questions import Waiting
 
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
 # Whatever is within these limits is decoded in one pass and needs no further look; of the rest `check_features` says what is wrong.
@@ -92,6 +92,42 @@ class HeldOut(msgspec.Struct, frozen=True):
     labels: list[LabelGiven]
 
 
+class ClaimIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who wants questions, how many, and for how many seconds nobody else is handed them."""
+
+    labeler: str
+    limit: Annotated[int, msgspec.Meta(ge=1, le=500)] = 10
+    lease: Annotated[float, msgspec.Meta(ge=1, le=86_400)] = 300.0
+
+
+class SkipIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who will not answer a question, and why."""
+
+    labeler: str
+    reason: str | None = None
+
+
+class ReleaseIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who hands a question back."""
+
+    labeler: str
+
+
+class ReleasedOut(msgspec.Struct, frozen=True):
+    """A question that others may have."""
+
+    sample_id: str
+    outcome: Literal["released"]
+    model_version: int
+
+
+class LeaseOut(msgspec.Struct, frozen=True):
+    """Who holds a question, and until when."""
+
+    labeler: str
+    until: str
+
+
 class QueryOut(msgspec.Struct, frozen=True):
     """A question that waits for a person."""
 
@@ -102,7 +138,7 @@ class QueryOut(msgspec.Struct, frozen=True):
     reason: str
     asked_at: str
     expires_at: str
-    lease: None
+    lease: LeaseOut | None
 
 
 class QueriesOut(msgspec.Struct, frozen=True):
@@ -147,15 +183,6 @@ class Status(msgspec.Struct, frozen=True):
     status: Literal["ok", "ready"]
 
 
-def rfc3339(at: float) -> str:
-    """Seconds since 1970 as RFC 3339 in UTC.
-
-    >>> rfc3339(0.5)
-    '1970-01-01T00:00:00.500000Z'
-    """
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
 def text_of(time: datetime | None, pointer: str) -> str | None:
     """A time as it is kept; raises `Invalid` where it has no place in UTC's calendar."""
     try:
@@ -164,8 +191,9 @@ def text_of(time: datetime | None, pointer: str) -> str | None:
         raise Invalid(pointer, "this time lies outside the years 1 to 9999 in UTC") from None
 
 
-def question_of(sample: Sample, event: Asked) -> QueryOut:
+def question_of(waiting: Waiting) -> QueryOut:
     """An open question as it is listed."""
+    sample, event, lease = waiting
     decision = event.decision
     return QueryOut(
         decision.id,
@@ -175,5 +203,5 @@ def question_of(sample: Sample, event: Asked) -> QueryOut:
         decision.query.reason,
         rfc3339(sample.asked_at),
         rfc3339(sample.expires_at),
-        None,
+        None if lease is None else LeaseOut(lease.labeler, rfc3339(lease.until)),
     )

@@ -93,6 +93,14 @@ class Retracted(_Event, frozen=True):
     labeler: str
 
 
+class Skipped(_Event, frozen=True):
+    """A labeler will not answer a question, and is not handed it again; it stays open for others."""
+
+    sample_id: str
+    labeler: str
+    reason: str | None = None
+
+
 class Swapped(_Event, frozen=True):
     """From here on the model rebuilt without what was superseded up to `through` answers."""
 
@@ -114,7 +122,7 @@ class Checkpoint(_Event, frozen=True):
     preprocessing: bytes | None = None
 
 
-Event = Configured | Asked | Withdrawn | Expired | Labelled | Retracted | Swapped | Checkpoint
+Event = Configured | Asked | Withdrawn | Expired | Labelled | Retracted | Skipped | Swapped | Checkpoint
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Event)

@@ -26,6 +26,7 @@ from service.core.events import (
     Mark,
     Origin,
     Retracted,
+    Skipped,
     Swapped,
     Withdrawn,
 )
@@ -157,8 +158,9 @@ class Learner:
             self._asked(seq, event)
         elif isinstance(event, Expired | Withdrawn):
             self._closed(event)
-        elif isinstance(event, Retracted):
-            effect = self.queries.retract(event.sample_id, event.labeler)
+        elif isinstance(event, Retracted | Skipped):
+            take = self.queries.skip if isinstance(event, Skipped) else self.queries.retract
+            effect = take(event.sample_id, event.labeler)
             outcome, rebuild = effect.outcome, effect.rebuild
             self._note(seq, effect)
         elif isinstance(event, Swapped):

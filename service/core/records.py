@@ -21,7 +21,7 @@ Reason = Literal[
     "disabled",
     "answered",
 ]
-Outcome = Literal["learned", "duplicate", "corrected", "recorded", "conflict", "late", "unlearnable", "retracted", "unknown"]
+Outcome = Literal["learned", "duplicate", "corrected", "recorded", "conflict", "late", "skipped", "unlearnable", "retracted", "unknown"]
 
 
 class Prediction(msgspec.Struct, frozen=True, gc=False):
