@@ -5,16 +5,18 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
+import structlog
 
 from service.core.catalogue import effective
 from service.core.config import StreamConfig, merge_patch
-from service.core.errors import Invalid, UnknownStream
+from service.core.errors import Conflict, Invalid, UnknownStream
 from service.core.events import Configured, Event
 from service.core.learner import Applied, Learner
 from service.journal import Committed, Journal, folded
 from service.ports import Clock
 from service.streams import Live, Streams
 
+_log = structlog.get_logger("askwhen.streams")
 _SILENT = "the log does not answer; the change may still be made"
 
 
@@ -22,9 +24,17 @@ class Administration:
     """Creates, replaces, merges and drops; one change at a time."""
 
     def __init__(
-        self, streams: Streams, journal: Journal, clock: Clock, new_secret: Callable[[], bytes], forget: Sequence[Callable[[str], None]]
+        self,
+        streams: Streams,
+        journal: Journal,
+        clock: Clock,
+        new_secret: Callable[[], bytes],
+        forget: Sequence[Callable[[str], None]],
+        *,
+        most: int,
     ) -> None:
-        """Take the parts; `new_secret` gives 16 random bytes, `forget` are told the names of deleted streams."""
+        """Take the parts; `new_secret` gives 16 random bytes, `forget` are told the names of deleted streams, `most` streams are held."""
+        self._most = most
         self._streams = streams
         self._journal = journal
         self._forget = forget
@@ -40,7 +50,10 @@ class Administration:
             if live is not None:
                 await self._replace(live, config)
                 return live, False
+            if len(self._streams.all) >= self._most:
+                raise Conflict(f"this server holds {self._most} streams already; delete one that is no longer needed")
             await folded(self._journal.append(stream, Configured(self._clock(), config, self._new_secret())), _SILENT)
+            _log.info("stream created", stream=stream)
             return self._streams[stream], True
 
     async def patch(self, stream: str, patch: Mapping[str, Any]) -> Live:
@@ -65,6 +78,7 @@ class Administration:
         if drop.cancelled() or drop.exception() is not None:
             live.dropped = False
             return
+        _log.info("stream deleted", stream=live.name)
         for forget in self._forget:
             forget(live.name)
 
@@ -74,6 +88,7 @@ class Administration:
             raise Invalid("/labels/per_sample", "this cannot change once there are labels: what they taught depends on it")
         if config != learner.config:
             await folded(self._journal.append(live.name, Configured(self._clock(), config)), _SILENT)
+            _log.info("stream changed", stream=live.name)
 
 
 def _patched(current: dict[str, Any], patch: Mapping[str, Any]) -> Any:

@@ -15,12 +15,13 @@ from service.upkeep import Upkeep
 
 
 class Tuning(NamedTuple):
-    """Figures of an engine: answers remembered, the number of this start, and when a snapshot is due (events, seconds)."""
+    """Figures of an engine: answers remembered, the number of this start, when a snapshot is due (events, seconds), and streams at most."""
 
     remembered: int = 100_000
     run: int = 1
     snapshot_labels: int = 1_000
     snapshot_seconds: float = 60.0
+    streams: int = 1_000
 
 
 class Engine:
@@ -57,7 +58,7 @@ class Engine:
             snapshot_seconds=figures.snapshot_seconds,
         )
         forget = [memory.forget, workshop.forget, self.upkeep.forget, *(observer.forget for observer in observers)]
-        self.administration = Administration(self.streams, self.journal, clock, new_secret, forget)
+        self.administration = Administration(self.streams, self.journal, clock, new_secret, forget, most=figures.streams)
 
     def start(self, learners: Iterable[tuple[str, Learner]]) -> None:
         """Serve these streams, and begin to take events."""

@@ -29,7 +29,7 @@ _READ = (404, 422)
 _WRITE = (404, 413, 415, 422, 503, 507)
 
 _SHAPES: dict[str, _Shape] = {
-    "put_stream": _Shape(StreamConfig, {200: schemas.StreamOut, 201: schemas.StreamOut}, (413, 415, 422, 503, 507)),
+    "put_stream": _Shape(StreamConfig, {200: schemas.StreamOut, 201: schemas.StreamOut}, (409, 413, 415, 422, 503, 507)),
     "patch_stream": _Shape(dict[str, Any], {200: schemas.StreamOut}, _WRITE),
     "get_stream": _Shape(None, {200: schemas.StreamOut}, _READ),
     "list_streams": _Shape(None, {200: schemas.StreamsOut}),
