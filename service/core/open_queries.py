@@ -19,7 +19,7 @@ class Vote(NamedTuple):
     seq: int
 
 
-class Sample(msgspec.Struct):
+class Sample(msgspec.Struct, gc=False):
     """A sample that was asked or labelled. `asked_seq` 0: never asked. `taught_seq` 0: teaches nothing (yet)."""
 
     asked_seq: int = 0

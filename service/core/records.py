@@ -21,7 +21,7 @@ Reason = Literal[
 Outcome = Literal["learned", "duplicate", "corrected", "recorded", "conflict", "late", "unlearnable", "retracted", "unknown"]
 
 
-class Prediction(msgspec.Struct, frozen=True):
+class Prediction(msgspec.Struct, frozen=True, gc=False):
     """What the model says: the likeliest class, its probability, and all of them by class text; empty before the first label."""
 
     label: str | None
@@ -37,7 +37,7 @@ class Prediction(msgspec.Struct, frozen=True):
         return cls(label, probabilities[label], probabilities)
 
 
-class BudgetView(msgspec.Struct, frozen=True):
+class BudgetView(msgspec.Struct, frozen=True, gc=False):
     """The account at the moment of a decision: samples seen, questions asked less given back, how many were allowed, how many wait."""
 
     seen: int
@@ -46,7 +46,7 @@ class BudgetView(msgspec.Struct, frozen=True):
     open: int
 
 
-class Query(msgspec.Struct, frozen=True):
+class Query(msgspec.Struct, frozen=True, gc=False):
     """Whether to ask and why. `probability` is the propensity, before the coin was thrown, that this sample would be asked."""
 
     ask: bool
@@ -58,7 +58,7 @@ class Query(msgspec.Struct, frozen=True):
     budget: BudgetView
 
 
-class Decision(msgspec.Struct, frozen=True):
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """The answer to a sample, as it is stored with a question and given again to the same id."""
 
     id: str
