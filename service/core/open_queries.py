@@ -3,7 +3,6 @@
 Pure bookkeeping over the log. It knows no model: it says what is to be taught, not how.
 """
 
-from collections import Counter
 from typing import NamedTuple
 
 import msgspec
@@ -151,7 +150,8 @@ class OpenQueries:
         self.answered -= sample.taught is not None
         if len(sample.votes) >= self.per_sample:
             first = sample.votes[: self.per_sample]
-            sample.taught = Counter(vote.label for vote in first).most_common(1)[0][0]
+            labels = [vote.label for vote in first]
+            sample.taught = max(labels, key=labels.count)  # the first of equals
             sample.taught_seq = first[-1].seq
             self.answered += 1
             self.open.pop(sample_id, None)
