@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 from locust import FastHttpUser, LoadTestShape, constant, constant_throughput, events, task
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
@@ -26,6 +27,7 @@ PACE = 10  # orders a second of a shop
 BATCH = 50  # orders of a shop that sends them together
 SPAWN = 100  # users that come or go in a second
 THINK = 2.0  # seconds that a person needs for an answer, in the mean
+LOOK = 0.5  # seconds between two looks for questions
 ABSENT = {404, 405, 415}
 BUDGET = {"rate": 0.05, "burst": 50, "price": 0.40, "currency": "EUR"}
 
@@ -48,7 +50,11 @@ def begin(environment: Environment, **_: Any) -> None:
     """Make the stream; the load may go nowhere else."""
     given = environment.parsed_options
     environment.host = check(environment.host or "", owned=given.i_own_this_server)
-    Target(environment.host, given.key).create(given.stream, {"classes": CLASSES, "budget": BUDGET})
+    try:
+        Target(environment.host, given.key).create(given.stream, {"classes": CLASSES, "budget": BUDGET})
+    except httpx.HTTPError as error:
+        tally.failures["the stream", str(error)] += 1
+        environment.runner.quit()
 
 
 @events.request.add_listener
@@ -61,8 +67,13 @@ def count(name: str, response_time: float, exception: Exception | None = None, *
 def tell(environment: Environment, **_: Any) -> None:
     """Look at the account for the last time, print the summary, set the exit code."""
     given = environment.parsed_options
+    environment.process_exit_code = 1
     target = Target(environment.host or "", given.key)
-    budget = target.budget(given.stream)
+    try:
+        budget = target.budget(given.stream)
+    except httpx.HTTPError as error:
+        print(f"the stream cannot be read: {error}")
+        return
     tally.budget(budget)
     print(*summary(tally, given.day_seconds, budget), sep="\n", flush=True)
     environment.process_exit_code = 0 if tally.held else 1
@@ -197,14 +208,17 @@ class Person(Caller):
         self.name = f"person-{self.number}"
         self.desk: list[tuple[float, str, str, Callable[[str, str], None]]] = []  # (when, sample, truth, what)
         self.taken: set[str] = set()
+        self.looked_at = 0.0
 
     @task
     def work(self) -> None:
         """Do what is due; with a nearly empty desk take more."""
-        if self.desk and self.desk[0][0] <= time.monotonic():
+        now = time.monotonic()
+        if self.desk and self.desk[0][0] <= now:
             _, sample_id, right, act = heapq.heappop(self.desk)
             act(sample_id, right)
-        elif len(self.desk) < 5:
+        elif len(self.desk) < 5 and self.looked_at < now - LOOK:
+            self.looked_at = now
             for question in self.take():
                 self.taken.add(question["sample_id"])
                 self.later(question["sample_id"], truth(question["sample_id"], question["features"]), self.fate())

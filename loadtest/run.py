@@ -5,7 +5,6 @@ happens.
 """
 
 import argparse
-import contextlib
 import os
 import subprocess
 import sys
@@ -13,9 +12,11 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import httpx
+
 from loadtest import ceiling
 from loadtest.server import serving
-from loadtest.target import ForeignServer, check
+from loadtest.target import ForeignServer, Target, check
 
 SCENARIO = Path(__file__).with_name("locustfile.py")
 GRACE = 60.0  # seconds that a day may take longer than it was told
@@ -56,12 +57,19 @@ def fresh(given: argparse.Namespace) -> Iterator[int]:
         yield subprocess.run([sys.executable, "-m", "service", "verify", "--data", str(data)], check=False).returncode
 
 
+def running(given: argparse.Namespace) -> Iterator[int]:
+    """Both loads against the server at `--url`, whose streams are removed in the end."""
+    url = check(given.url, owned=given.i_own_this_server)
+    Target(url, given.key).answers()
+    yield from both(url, given, cleanup=True)
+
+
 def _say(heading: str) -> None:
     print(f"\n== {heading}", flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run all; 0 if nothing failed, 2 if the address is refused."""
+    """Run all; 0 if nothing failed, 2 if the address is refused or nobody answers there."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--url", help="a running server (default: start a fresh one)")
     parser.add_argument("--key", default=os.environ.get("ASKWHEN_KEY", ""), help="API key (or ASKWHEN_KEY)")
@@ -74,13 +82,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.short:
         given.day_seconds, given.wrk_seconds = 20.0, 3
     try:
-        codes = fresh(given) if given.url is None else both(check(given.url, owned=given.i_own_this_server), given, cleanup=True)
-    except ForeignServer as error:
+        codes = list(fresh(given) if given.url is None else running(given))
+    except (ForeignServer, httpx.HTTPError) as error:
         print(f"loadtest: {error}", file=sys.stderr)
         return 2
-    return int(any(list(codes)))
+    return int(any(codes))
 
 
 if __name__ == "__main__":
-    with contextlib.suppress(KeyboardInterrupt):
-        raise SystemExit(main())
+    raise SystemExit(main())

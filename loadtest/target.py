@@ -77,6 +77,10 @@ class Target:
         """A stream's account; raises `httpx.HTTPStatusError`."""
         return Budget.of(self._http.get(f"/v1/streams/{stream}").raise_for_status().json())
 
+    def answers(self) -> None:
+        """Raise `httpx.HTTPError` unless the service is there and takes the key."""
+        self._http.get("/v1/streams").raise_for_status()
+
     def remove(self, stream: str) -> None:
         """Delete a stream with all that it learned; raises `httpx.HTTPStatusError`."""
         self._http.delete(f"/v1/streams/{stream}").raise_for_status()

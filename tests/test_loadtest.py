@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from loadtest import day, run
+from loadtest.server import free_port
 from loadtest.tally import Tally, summary
 from loadtest.target import Budget, ForeignServer, check
 
@@ -45,6 +46,12 @@ def test_other_addresses_are_refused_unless_owned(url):
 def test_a_refused_address_ends_the_run_at_once():
     """Exit code 2, before anything is sent."""
     assert run.main(["--url", "http://192.0.2.1"]) == 2
+
+
+def test_where_nobody_answers_the_run_ends_at_once(capsys):
+    """Exit code 2, and the reason."""
+    assert run.main(["--url", f"http://127.0.0.1:{free_port()}"]) == 2
+    assert capsys.readouterr().err.startswith("loadtest: ")
 
 
 def test_without_wrk_the_ceiling_says_how_to_get_it():
