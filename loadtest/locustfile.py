@@ -67,18 +67,15 @@ def count(name: str, response_time: float, exception: Exception | None = None, *
 def tell(environment: Environment, **_: Any) -> None:
     """Look at the account for the last time, print the summary, set the exit code."""
     given = environment.parsed_options
-    environment.process_exit_code = 1
     target = Target(environment.host or "", given.key)
     try:
-        budget = target.budget(given.stream)
+        tally.budget(target.budget(given.stream))
+        if given.cleanup:
+            target.remove(given.stream)
     except httpx.HTTPError as error:
-        print(f"the stream cannot be read: {error}")
-        return
-    tally.budget(budget)
-    print(*summary(tally, given.day_seconds, budget), sep="\n", flush=True)
+        tally.failures["the stream", str(error)] += 1
+    print(*summary(tally, given.day_seconds), sep="\n", flush=True)
     environment.process_exit_code = 0 if tally.held else 1
-    if given.cleanup:
-        target.remove(given.stream)
 
 
 class Day(LoadTestShape):
@@ -124,8 +121,11 @@ class Caller(FastHttpUser):
                 response.request_meta["name"] = f"{name} (not available)"
                 response.success()
                 return None
-            if not response.ok or response.status_code == 0:
-                response.failure(f"{response.status_code} {(response.text or '')[:200]}")
+            if response.status_code == 0:
+                response.failure(f"no answer: {type(response.error).__name__}")
+                return None
+            if not response.ok:
+                response.failure(f"{response.status_code} {response.text[:200]}")
                 return None
             answer = [json.loads(line) for line in response.text.splitlines()] if lines else _decoded(response)
             if callable(kind):

@@ -20,6 +20,7 @@ class Tally:
         self.people: Counter[str] = Counter()  # by what they did
         self.absent: dict[str, str] = {}  # parts that this server does not have, and how it says so
         self.seen: defaultdict[str, Counter[str]] = defaultdict(Counter)  # by phase of the day: right, wrong, none
+        self.account: Budget | None = None  # as it was read last
         self.budgets = 0  # readings
         self.broken: list[str] = []
 
@@ -35,6 +36,7 @@ class Tally:
 
     def budget(self, budget: Budget) -> None:
         """Somebody looked at the account."""
+        self.account = budget
         self.budgets += 1
         if not budget.held:
             self.broken.append(str(budget))
@@ -45,7 +47,7 @@ class Tally:
         return bool(self.times and self.budgets) and not self.failures and not self.broken
 
 
-def summary(tally: Tally, seconds: float, budget: Budget) -> Iterator[str]:
+def summary(tally: Tally, seconds: float) -> Iterator[str]:
     """The lines that tell a reader how it went."""
     yield f"{'request':34} {'count':>7} {'per s':>8} {'p50':>8} {'p95':>8} {'p99':>8}  failures"
     failed = Counter(kind for kind, _ in tally.failures.elements())
@@ -62,10 +64,10 @@ def summary(tally: Tally, seconds: float, budget: Budget) -> Iterator[str]:
     yield f"labels    {tally.labels.total():,}; {_counts(tally.labels)}"
     yield f"people    {_counts(tally.people)}"
     yield from _accuracy(tally.seen)
-    yield f"budget    {budget}"
+    yield f"budget    {tally.account or 'never read'}"
     yield f"          {tally.budgets} readings, {len(tally.broken)} broken"
     yield from (f"BROKEN    {line}" for line in tally.broken[:5])
-    yield "all held" if tally.held and budget.held else "NOT ALL HELD"
+    yield "all held" if tally.held else "NOT ALL HELD"
 
 
 def percentiles(times: Sequence[float]) -> tuple[float, float, float]:

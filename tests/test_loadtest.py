@@ -85,7 +85,7 @@ def loaded():
 def test_a_load_holds_if_nothing_failed():
     """The summary ends with the verdict."""
     assert loaded().held
-    assert list(summary(loaded(), 1.0, HELD))[-1] == "all held"
+    assert list(summary(loaded(), 1.0))[-1] == "all held"
 
 
 def test_a_failure_a_broken_budget_or_no_load_at_all_does_not_hold():
@@ -95,8 +95,8 @@ def test_a_failure_a_broken_budget_or_no_load_at_all_does_not_hold():
     broke.budget(BROKEN)
 
     assert [failed.held, broke.held, Tally().held] == [False, False, False]
-    assert "FAILED 1 x label: 503 busy" in list(summary(failed, 1.0, HELD))
-    assert any(line.startswith("BROKEN") for line in summary(broke, 1.0, HELD))
+    assert "FAILED 1 x label: 503 busy" in list(summary(failed, 1.0))
+    assert any(line.startswith("BROKEN") for line in summary(broke, 1.0))
 
 
 def test_what_a_server_lacks_is_said():
@@ -104,7 +104,7 @@ def test_what_a_server_lacks_is_said():
     tally = loaded()
     tally.absent["skips"] = "404"
 
-    assert "not available (404): skips" in list(summary(tally, 1.0, HELD))
+    assert "not available (404): skips" in list(summary(tally, 1.0))
 
 
 def test_accuracy_counts_predictions_only():
@@ -113,7 +113,7 @@ def test_accuracy_counts_predictions_only():
     for label in ("ok", "fraud", "ok", "ok", None):
         tally.prediction("noon", label, "ok")
 
-    assert "accuracy  75.0% of 4 predictions (noon 75.0%); 1 had none yet" in list(summary(tally, 1.0, HELD))
+    assert "accuracy  75.0% of 4 predictions (noon 75.0%); 1 had none yet" in list(summary(tally, 1.0))
 
 
 def test_a_day_has_a_quiet_night_and_a_burst():
