@@ -8,14 +8,14 @@ import msgspec
 
 from service.core.catalogue import effective
 from service.core.config import StreamConfig, merge_patch
-from service.core.errors import Invalid, Unavailable, UnknownStream
+from service.core.errors import Invalid, UnknownStream
 from service.core.events import Configured, Event
 from service.core.learner import Applied, Learner
-from service.journal import Committed, Journal
+from service.journal import Committed, Journal, folded
 from service.ports import Clock
 from service.streams import Live, Streams
 
-PATIENCE = 15.0  # seconds that a change waits for the log
+_SILENT = "the log does not answer; the change may still be made"
 
 
 class Administration:
@@ -40,7 +40,7 @@ class Administration:
             if live is not None:
                 await self._replace(live, config)
                 return live, False
-            await _patiently(self._journal.append(stream, Configured(self._clock(), config, self._new_secret())))
+            await folded(self._journal.append(stream, Configured(self._clock(), config, self._new_secret())), _SILENT)
             return self._streams[stream], True
 
     async def patch(self, stream: str, patch: Mapping[str, Any]) -> Live:
@@ -59,7 +59,7 @@ class Administration:
             drop = self._journal.append(stream, None)
             # Also where nobody waits any more: until it is known, no event of the stream may follow the drop into the log.
             drop.add_done_callback(lambda done: self._settle(live, done))
-            await _patiently(drop)
+            await folded(drop, _SILENT)
 
     def _settle(self, live: Live, drop: "asyncio.Future[Committed]") -> None:
         if drop.cancelled() or drop.exception() is not None:
@@ -73,15 +73,7 @@ class Administration:
         if config.labels.per_sample != learner.config.labels.per_sample and learner.queries.voted:
             raise Invalid("/labels/per_sample", "this cannot change once there are labels: what they taught depends on it")
         if config != learner.config:
-            await _patiently(self._journal.append(live.name, Configured(self._clock(), config)))
-
-
-async def _patiently(change: "asyncio.Future[Committed]") -> None:
-    try:
-        await asyncio.wait_for(asyncio.shield(change), PATIENCE)
-    except TimeoutError:
-        message = "the log does not answer; the change may still be made"
-        raise Unavailable(message) from None
+            await folded(self._journal.append(live.name, Configured(self._clock(), config)), _SILENT)
 
 
 def _patched(current: dict[str, Any], patch: Mapping[str, Any]) -> Any:

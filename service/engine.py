@@ -9,6 +9,7 @@ from service.core.learner import Learner
 from service.flow import Flow
 from service.journal import Journal
 from service.ports import Clock, Log, Observer, Workshop
+from service.questions import Questions
 from service.streams import Live, Memory, Streams
 from service.upkeep import Upkeep
 
@@ -38,11 +39,13 @@ class Engine:
         """Take the outside; `new_secret` gives 16 random bytes."""
         figures = tuning or Tuning()
         self._log = log
+        self._clock = clock
         self._workshop = workshop
         memory = Memory(figures.remembered)
         self.streams = Streams()
         self.journal = Journal(log, fold_into(self.streams), observers)
         self.flow = Flow(self.streams, self.journal, log, memory, clock, observers)
+        self.questions = Questions(self.streams, self.journal, log, clock, observers)
         self.upkeep = Upkeep(
             self.streams,
             self.journal,
@@ -73,3 +76,8 @@ class Engine:
     def learners(self) -> list[tuple[str, Learner]]:
         """Every stream's name and state."""
         return [(name, live.learner) for name, live in self.streams.all.items()]
+
+    def claimed(self) -> list[tuple[str, int]]:
+        """Every stream's name and how many of its questions somebody holds."""
+        now = self._clock()
+        return [(name, live.desk.claimed(now)) for name, live in self.streams.all.items()]

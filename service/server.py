@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import signal
+import ssl
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import structlog
 import uvicorn
@@ -13,6 +15,7 @@ from service.bootstrap import Service
 from service.settings import Settings
 
 _DRAIN = 10  # seconds that running requests have
+_KEEP_ALIVE = 75  # seconds that an idle connection stays open: longer than the minute after which proxies give theirs up
 
 
 def _log_plainly(level: str) -> None:
@@ -39,6 +42,19 @@ class _Server(uvicorn.Server):
         yield
 
 
+def _tls(settings: Settings) -> dict[str, Any]:
+    if settings.ssl_certfile is None:
+        return {}
+    password = settings.ssl_keyfile_password
+    return {
+        "ssl_certfile": settings.ssl_certfile,
+        "ssl_keyfile": settings.ssl_keyfile,
+        "ssl_keyfile_password": None if password is None else password.get_secret_value(),
+        "ssl_ca_certs": None if settings.ssl_ca_certs is None else str(settings.ssl_ca_certs),
+        "ssl_cert_reqs": ssl.CERT_NONE if settings.ssl_ca_certs is None else ssl.CERT_REQUIRED,
+    }
+
+
 def serve(settings: Settings) -> None:
     """Serve until a signal comes."""
     _log_plainly(settings.log_level)
@@ -49,7 +65,10 @@ def serve(settings: Settings) -> None:
         port=settings.port,
         log_level=settings.log_level,
         access_log=False,
+        proxy_headers=False,  # nobody asks where a request came from
         timeout_graceful_shutdown=_DRAIN,
+        timeout_keep_alive=_KEEP_ALIVE,
         server_header=False,
+        **_tls(settings),
     )
     _Server(config).run()

@@ -91,7 +91,7 @@ class InMemoryLog:
     def _write(self, deliver: Deliver) -> None:
         while (entry := self._queue.get()) is not None:
             self._passable.wait()
-            deliver([self._commit(entry)])
+            deliver([self._commit(entry)], 0.0)
 
     def _commit(self, entry: Entry) -> Result:
         if self.full or (self.fail_drops and entry.event is None):
@@ -152,9 +152,13 @@ class RecordingObserver:
         """An answer was taken in."""
         self.told.append(("labelled", stream, outcome, delay))
 
-    def committed(self, count: int, seconds: float) -> None:
+    def learned(self, stream: str, seconds: float) -> None:
+        """An answer that is on disk was folded."""
+        self.told.append(("learned", stream, seconds))
+
+    def committed(self, count: int, seconds: float, writing: float) -> None:
         """So many events became durable together."""
-        self.told.append(("committed", count, seconds))
+        self.told.append(("committed", count, seconds, writing))
 
     def failed(self, count: int) -> None:
         """So many events could not be stored."""

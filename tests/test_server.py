@@ -89,6 +89,26 @@ def test_a_crash_loses_nothing_acknowledged(tmp_path):
     assert states == {"answered": 1, "open": len(names) - 1}
 
 
+def test_a_skip_survives_a_crash_and_a_lease_does_not(tmp_path):
+    """After SIGKILL whoever skipped a question is not handed it, others are, and the log proves the state."""
+    server = Server(tmp_path).ready()
+    httpx.put(f"{server.url}/v1/streams/s", json={}).raise_for_status()
+    names = ask(server.url, 3)
+    claim = {"labeler": "u1", "limit": 2}
+    first = httpx.post(f"{server.url}/v1/streams/s/queries/claim", json=claim).json()["queries"]
+    httpx.post(f"{server.url}/v1/streams/s/queries/{names[0]}/skip", json={"labeler": "u1"}).raise_for_status()
+    server.kill()
+    with serving(tmp_path) as again:
+        mine = httpx.post(f"{again.url}/v1/streams/s/queries/claim", json=claim).json()["queries"]
+        others = httpx.post(f"{again.url}/v1/streams/s/queries/claim", json={"labeler": "u2"}).json()["queries"]
+    verified = run("verify", "--data", tmp_path)
+
+    assert [query["sample_id"] for query in first] == names[:2]
+    assert [query["sample_id"] for query in mine] == names[1:]
+    assert [query["sample_id"] for query in others] == names[:1]
+    assert verified.returncode == 0
+
+
 def test_a_label_at_which_the_model_raises_does_not_stop_the_next_start(tmp_path):
     """A real pipeline that chokes on strings: `unlearnable`, kept, and the server starts again and learns what it can."""
     steps = [

@@ -8,6 +8,7 @@ import fcntl
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -100,6 +101,10 @@ class SqliteReader:
         """The names of all streams, in order of creation."""
         return [row[0] for row in self._rows("SELECT stream, min(seq) AS first FROM events GROUP BY stream ORDER BY first")]
 
+    def last(self, stream: str) -> int:
+        """The position of a stream's last event, 0 where there is no such stream."""
+        return int(self._rows("SELECT coalesce(max(seq), 0) FROM events WHERE stream = ?", stream)[0][0])
+
     def _rows(self, query: str, *values: object) -> list[Any]:
         try:
             with self._lock:
@@ -167,7 +172,8 @@ class SqliteLog(SqliteReader):
         while more:
             batch, more = self._take()
             if batch:
-                deliver(self._commit(batch))
+                started = time.perf_counter()
+                deliver(self._commit(batch), time.perf_counter() - started)
 
     def _take(self) -> tuple[list[_Encoded], bool]:
         batch: list[_Encoded] = []

@@ -30,6 +30,16 @@ class _Event(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag=str.lo
     at: float  # seconds since 1970, UTC
 
 
+class Origin(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where a sample came from: its own time (RFC 3339), and the trace of the request that brought it (W3C `traceparent`)."""
+
+    time: str | None = None
+    traceparent: str | None = None
+
+
+NOWHERE = Origin()
+
+
 class Configured(_Event, frozen=True):
     """A stream was created (with its secret) or its configuration replaced."""
 
@@ -44,7 +54,7 @@ class Asked(_Event, frozen=True):
     decision: Decision
     mark: Mark
     expires_at: float
-    time: str | None = None
+    origin: Origin = NOWHERE
 
     @property
     def sample_id(self) -> str:
@@ -83,6 +93,14 @@ class Retracted(_Event, frozen=True):
     labeler: str
 
 
+class Skipped(_Event, frozen=True):
+    """A labeler will not answer a question, and is not handed it again; it stays open for others."""
+
+    sample_id: str
+    labeler: str
+    reason: str | None = None
+
+
 class Swapped(_Event, frozen=True):
     """From here on the model rebuilt without what was superseded up to `through` answers."""
 
@@ -104,7 +122,7 @@ class Checkpoint(_Event, frozen=True):
     preprocessing: bytes | None = None
 
 
-Event = Configured | Asked | Withdrawn | Expired | Labelled | Retracted | Swapped | Checkpoint
+Event = Configured | Asked | Withdrawn | Expired | Labelled | Retracted | Skipped | Swapped | Checkpoint
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Event)

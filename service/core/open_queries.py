@@ -30,6 +30,7 @@ class Sample(msgspec.Struct, gc=False):
     votes: list[Vote] = []
     taught: str | None = None
     taught_seq: int = 0
+    skipped: tuple[str, ...] = ()  # labelers who are not to be handed the question again
 
     @property
     def state(self) -> str:
@@ -135,6 +136,15 @@ class OpenQueries:
         sample.votes.remove(earlier)
         self._settle(sample_id, sample)
         return Effect("retracted", superseded=earlier.seq, rebuild=rebuild)
+
+    def skip(self, sample_id: str, labeler: str) -> Effect:
+        """Note that a labeler will not answer, whatever became of the question since; it stays as it is."""
+        sample = self.samples.get(sample_id)
+        if sample is None or not sample.asked_seq:
+            return Effect("unknown")
+        if labeler not in sample.skipped:
+            sample.skipped += (labeler,)
+        return Effect("skipped")
 
     def _correct(self, sample_id: str, sample: Sample, earlier: Vote, vote: Vote) -> Effect:
         rebuild = bool(sample.taught_seq) and earlier.seq <= sample.taught_seq

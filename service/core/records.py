@@ -1,4 +1,7 @@
-"""The values that the core hands out: a prediction, a decision, the outcome of a label. Frozen; nobody acts in here."""
+"""The values that the core hands out: a prediction, a decision, the outcome of a label. Frozen; nobody acts in here.
+
+They can be part of no cycle, and a server remembers many of them, so the garbage collector does not look at them.
+"""
 
 from typing import Literal
 
@@ -18,7 +21,7 @@ Reason = Literal[
     "disabled",
     "answered",
 ]
-Outcome = Literal["learned", "duplicate", "corrected", "recorded", "conflict", "late", "unlearnable", "retracted", "unknown"]
+Outcome = Literal["learned", "duplicate", "corrected", "recorded", "conflict", "late", "skipped", "unlearnable", "retracted", "unknown"]
 
 
 class Prediction(msgspec.Struct, frozen=True, gc=False):
@@ -33,8 +36,11 @@ class Prediction(msgspec.Struct, frozen=True, gc=False):
         """Pick the likeliest class; the first of equals, in order of first appearance."""
         if not probabilities:
             return cls(None, None, {})
-        label = max(probabilities, key=probabilities.__getitem__)
-        return cls(label, probabilities[label], probabilities)
+        label, confidence = None, -1.0
+        for name, probability in probabilities.items():
+            if probability > confidence:
+                label, confidence = name, probability
+        return cls(label, confidence, probabilities)
 
 
 class BudgetView(msgspec.Struct, frozen=True, gc=False):

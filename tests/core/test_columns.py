@@ -123,3 +123,18 @@ def test_a_text_that_is_missing_is_empty():
     words.learn({"text": None})
 
     assert words.transform({}) == {}
+
+
+VALUES = st.none() | st.booleans() | st.sampled_from(["x", "y"]) | st.floats(-1e100, 1e100)
+
+
+@given(st.lists(st.dictionaries(st.sampled_from("abc"), VALUES, max_size=3), max_size=40))
+def test_observing_is_learning_and_then_transforming(samples):
+    """The pass that serves every sample gives the same vector and state, to the bit, as its two halves."""
+    one, two = Tabular(), Tabular()
+    for features in samples:
+        seen = one.observe(features)
+        two.learn(features)
+
+        assert seen == two.transform(features)
+    assert one.state() == two.state()
