@@ -39,12 +39,16 @@ class Service:
         )
 
     async def start(self) -> None:
-        """Load every stream from its snapshot and the log, then begin to take events."""
+        """Load every stream from its snapshot and the log, then begin to take events.
+
+        What is loaded stays, so the garbage collector, which would look at all of it again and again, has waited until now.
+        """
         snapshots = FileSnapshots(self._folder)
         self._engine.start([(name, workshop.load(self._log, snapshots, name)) for name in self._log.streams()])
         self._doorkeeper.start()
         gc.collect()
         gc.freeze()
+        gc.enable()
 
     async def stop(self) -> None:
         """Drain, and let the folder go."""

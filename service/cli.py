@@ -1,5 +1,6 @@
 """The command line: options in, one call, words out. `askwhen --help` shows it all."""
 
+import gc
 import ipaddress
 import sys
 from pathlib import Path
@@ -51,6 +52,7 @@ def serve(
     config: Annotated[Path | None, typer.Option(help="TOML file with settings.", exists=True, dir_okay=False)] = None,
 ) -> None:
     """Run the service. SIGTERM drains and exits with 0."""
+    gc.disable()  # until all is loaded, see `Service.start`
     from service import server
 
     given = {"host": host, "port": port, "data": data, "insecure": insecure}

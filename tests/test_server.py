@@ -1,5 +1,6 @@
 """A real server process from start to end: drain, restart, crash, two at once, a full disk, a wild start."""
 
+import gc
 import json
 import os
 import resource
@@ -13,6 +14,8 @@ import httpx
 import pytest
 
 from loadtest.server import Server, serving
+from service.bootstrap import Service
+from service.settings import Settings
 
 
 def run(*arguments, **environment):
@@ -208,3 +211,17 @@ def test_a_backup_serves(tmp_path):
     assert copied.returncode == 0
     assert {query["sample_id"] for query in waiting} == set(names)
     assert verified.returncode == 0
+
+
+async def test_the_garbage_collector_works_again_once_all_is_loaded(tmp_path):
+    """`askwhen serve` stops it until then; a server without it would only grow."""
+    service = Service(Settings(data=tmp_path))
+    gc.disable()
+    try:
+        await service.start()
+
+        assert gc.isenabled()
+    finally:
+        gc.enable()
+        gc.unfreeze()
+        await service.stop()

@@ -11,7 +11,7 @@ from service.core.features import Features
 from service.core.records import Decision
 
 
-class Mark(msgspec.Struct, frozen=True):
+class Mark(msgspec.Struct, frozen=True, gc=False):
     """The small part of the decision state after a sample: the account's, and the rule's few numbers.
 
     After `seen` samples, the last one at the time `at`, `earned` + `rate` x (seen - `since`) labels are due.
@@ -26,7 +26,7 @@ class Mark(msgspec.Struct, frozen=True):
     ruled: int  # position of the configuration that the rule is of
 
 
-class _Event(msgspec.Struct, frozen=True, tag_field="kind", tag=str.lower):
+class _Event(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag=str.lower):
     at: float  # seconds since 1970, UTC
 
 

@@ -5,6 +5,7 @@ for bit. Decision state (preprocessing, the rule, what was seen) moves in `decid
 """
 
 from hashlib import blake2b
+from sys import intern
 from typing import Any, NamedTuple
 
 import msgspec
@@ -184,7 +185,7 @@ class Learner:
             self.budget.given_back += 1
 
     def _labelled(self, seq: int, event: Labelled) -> tuple[Applied, dict[str, float]]:
-        effect = self.queries.label(event.sample_id, Vote(event.labeler, event.label, seq))
+        effect = self.queries.label(event.sample_id, Vote(intern(event.labeler), intern(event.label), seq))
         self._note(seq, effect)
         outcome: Outcome = effect.outcome
         probabilities: dict[str, float] = {}

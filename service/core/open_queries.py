@@ -3,7 +3,6 @@
 Pure bookkeeping over the log. It knows no model: it says what is to be taught, not how.
 """
 
-from collections import Counter
 from typing import NamedTuple
 
 import msgspec
@@ -19,7 +18,7 @@ class Vote(NamedTuple):
     seq: int
 
 
-class Sample(msgspec.Struct):
+class Sample(msgspec.Struct, gc=False):
     """A sample that was asked or labelled. `asked_seq` 0: never asked. `taught_seq` 0: teaches nothing (yet)."""
 
     asked_seq: int = 0
@@ -161,7 +160,8 @@ class OpenQueries:
         self.answered -= sample.taught is not None
         if len(sample.votes) >= self.per_sample:
             first = sample.votes[: self.per_sample]
-            sample.taught = Counter(vote.label for vote in first).most_common(1)[0][0]
+            labels = [vote.label for vote in first]
+            sample.taught = max(labels, key=labels.count)  # the first of equals
             sample.taught_seq = first[-1].seq
             self.answered += 1
             self.open.pop(sample_id, None)
