@@ -105,7 +105,8 @@ value: setup  ## Measure what a label is worth under each rule
 	$(PY) -m benchmarks.value $(ARGS)
 
 .PHONY: bench
-bench: value  ## Run all quick benchmarks
+bench: setup  ## Measure the speed of the HTTP edge against its bars (needs wrk and two idle cores)
+	$(PY) -m benchmarks.edge $(ARGS)
 
 .PHONY: clean
 clean:  ## Remove .venv, caches and build results; data folders stay
