@@ -20,12 +20,7 @@ from benchmarks.edge import batches, disturbances, latency, observing, throughpu
 from benchmarks.edge.targets import LOAD_CORE, STREAM, Service, Target, askwhen, baseline, client, make_stream, stay_on
 from benchmarks.parallel import pin_hash_seed
 
-# What the service is told besides its defaults: a batch of 10,000 lines is longer than a body may be, and one server writes
-# snapshots as often as it looks.
-_SETTINGS = {"ASKWHEN_MAX_BODY": "16777216"}
-_OFTEN = {**_SETTINGS, "ASKWHEN_SNAPSHOT_SECONDS": "0.5"}
-
-
+_OFTEN = {"ASKWHEN_SNAPSHOT_SECONDS": "0.5"}  # one server writes snapshots as often as it looks, the others as they do by default
 _WIDTH = 150  # columns of the tables in a file
 
 
@@ -79,7 +74,7 @@ class Bench:
             baseline("empty") as empty,
             baseline("echo") as echo,
             self._serving("plain") as plain,
-            self._serving("often", _OFTEN) as often,
+            self._serving("often", **_OFTEN) as often,
         ):
             scenarios = list(self._scenarios(plain, often))
             most = throughput.measure([empty], self.extent.rounds, self.extent.load)["empty"].rate
@@ -109,7 +104,7 @@ class Bench:
             yield latency.Scenario(f"the same with two cores, while {disturbance.name}", service, disturbance, LOAD_CORE)
 
     @contextlib.contextmanager
-    def _serving(self, name: str, settings: dict[str, str] = _SETTINGS) -> Iterator[Service]:
+    def _serving(self, name: str, **settings: str) -> Iterator[Service]:
         """A service with the stream that is measured, on a data folder of its own."""
         with askwhen(self.folder / name, settings) as service:
             with client(service.target) as http:
