@@ -6,8 +6,10 @@ some 50 us; event loops of Python round theirs to milliseconds.
 """
 
 import argparse
+import contextlib
 import gc
 import itertools
+import os
 import random
 import select
 import subprocess
@@ -141,6 +143,12 @@ def arrive(target: Target, rate: float, seconds: float, seed: int) -> Arrivals:
     return msgspec.json.decode(done.stdout, type=Arrivals)
 
 
+def _go_first() -> None:
+    """Come before everything else on this core, where that is allowed: a generator that is late measures itself."""
+    with contextlib.suppress(PermissionError):
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+
+
 def main() -> int:
     """Let samples arrive; prints what was found as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -151,6 +159,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="of the arrivals; ids are new each time")
     options = parser.parse_args()
     target = Target("target", options.url, 0, options.authorization)
+    _go_first()
     due = schedule(options.rate, options.seconds, options.seed)
     found = drive(target, due, f"{time.time_ns():x}-")
     sys.stdout.buffer.write(msgspec.json.encode(summary(found, options.seconds)))

@@ -7,9 +7,11 @@ import sys
 import threading
 import time
 from statistics import median
-from typing import NamedTuple
+
+import msgspec
 
 from benchmarks.edge import workload
+from benchmarks.edge.processes import used
 from benchmarks.edge.targets import LABELS, SERVER_CORE, Service, Target, client, on_core
 from benchmarks.edge.targets import make_stream as make_any
 from benchmarks.edge.wire import Connection, RefusedError, head_of, post
@@ -25,12 +27,27 @@ _serial = itertools.count()
 _tails = [f'","features":{workload.encoded(features)}}}\n' for features in workload.pool()]
 
 
-class Found(NamedTuple):
-    """Samples a second: askwhen's and River's medians, and both round by round."""
+class Side(msgspec.Struct, frozen=True):
+    """One round of one side: samples a second, and CPU seconds a sample."""
 
-    askwhen: float
-    river: float
-    rounds: tuple[tuple[float, float], ...]
+    rate: float
+    cpu: float
+
+
+class Found(msgspec.Struct, frozen=True):
+    """Both sides, `askwhen` and `River`, round by round."""
+
+    sides: dict[str, list[Side]]
+
+    @property
+    def ratio(self) -> float:
+        """The median of the ratios of the rates, round by round."""
+        return median(ours.rate / river.rate for ours, river in zip(*self.sides.values(), strict=True))
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """What each side had of its core."""
+        return {name: median(side.rate * side.cpu for side in sides) for name, sides in self.sides.items()}
 
 
 class NotTakenError(RuntimeError):
@@ -70,12 +87,15 @@ def check(body: bytes, lines: int) -> None:
 
 def measure(service: Service, rounds: int, seconds: float) -> Found:
     """Take turns with River; the stream is there already."""
-    pairs = tuple((_batches(service.target, seconds), _river(seconds)) for _ in range(rounds))
-    return Found(median(ours for ours, _ in pairs), median(theirs for _, theirs in pairs), pairs)
+    sides: dict[str, list[Side]] = {"askwhen": [], "River": []}
+    for _ in range(rounds):
+        sides["askwhen"].append(_batches(service.target, seconds))
+        sides["River"].append(_river(seconds))
+    return Found(sides)
 
 
-def _batches(target: Target, seconds: float) -> float:
-    """Keep the server busy with batches; samples a second."""
+def _batches(target: Target, seconds: float) -> Side:
+    """Keep the server busy with batches."""
     stop, counts, wrong = time.perf_counter() + seconds, list[int](), list[Exception]()
 
     def work() -> None:
@@ -90,18 +110,18 @@ def _batches(target: Target, seconds: float) -> float:
             connection.close()
 
     threads = [threading.Thread(target=work) for _ in range(_CONNECTIONS)]
-    started = time.perf_counter()
+    started, before = time.perf_counter(), used(target.process)
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     if wrong:
         raise wrong[0]
-    return sum(counts) / (time.perf_counter() - started)
+    return Side(sum(counts) / (time.perf_counter() - started), (used(target.process) - before) / sum(counts))
 
 
-def _river(seconds: float) -> float:
-    """Run River's loop in a process on the server core; samples a second."""
+def _river(seconds: float) -> Side:
+    """Run River's loop in a process on the server core."""
     program = [sys.executable, "-m", "benchmarks.edge.river_loop", str(seconds)]
     done = subprocess.run([*on_core(SERVER_CORE), *program], capture_output=True, check=True, text=True)
-    return float(json.loads(done.stdout))
+    return Side(*json.loads(done.stdout))

@@ -4,7 +4,8 @@ import os
 import time
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple
+
+import msgspec
 
 from benchmarks.edge.arrivals import spread
 
@@ -12,7 +13,7 @@ _APPEND = b"\0" * 4_096  # a page of the log
 _TIMES = 200
 
 
-class Fsync(NamedTuple):
+class Fsync(msgspec.Struct, frozen=True):
     """Seconds of an append and its fsync: median and 99th percentile."""
 
     p50: float

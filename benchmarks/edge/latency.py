@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from statistics import median
 from typing import NamedTuple
 
+import msgspec
+
 from benchmarks.edge import processes
 from benchmarks.edge.arrivals import Arrivals, Spread, arrive
 from benchmarks.edge.disturbances import Disturbance, disturbing
@@ -26,7 +28,7 @@ class Scenario(NamedTuple):
     workshop: int = SERVER_CORE
 
 
-class Told(NamedTuple):
+class Told(msgspec.Struct, frozen=True):
     """Medians over the rounds of one scenario.
 
     `waited` counts arrivals that found no free connection, `times` how often the disturbance happened in all rounds; `judged` is
@@ -43,7 +45,7 @@ class Told(NamedTuple):
     judged: bool
 
 
-class Found(NamedTuple):
+class Found(msgspec.Struct, frozen=True):
     """All scenarios by name, those of the baselines first, at this rate; and fsync in between."""
 
     rate: float

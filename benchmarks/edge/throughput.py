@@ -9,6 +9,8 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
+import msgspec
+
 from benchmarks.edge.processes import used
 from benchmarks.edge.targets import Target
 from benchmarks.edge.workload import write_pool
@@ -27,13 +29,14 @@ class Round(NamedTuple):
     cpu: float
 
 
-class Throughput(NamedTuple):
-    """A target's medians over its rounds, and the rates of each."""
+class Throughput(msgspec.Struct, frozen=True):
+    """A target's medians over its rounds, and the rates of each; `share` is what it had of its core."""
 
     rate: float
     p50: float
     p99: float
     cpu: float
+    share: float
     rates: tuple[float, ...]
 
 
@@ -65,6 +68,5 @@ def measure(targets: Sequence[Target], rounds: int, seconds: int) -> dict[str, T
 
 def _summary(rounds: Sequence[Round]) -> Throughput:
     rates = tuple(one.rate for one in rounds)
-    return Throughput(
-        median(rates), median(one.p50 for one in rounds), median(one.p99 for one in rounds), median(one.cpu for one in rounds), rates
-    )
+    p50, p99, cpu = (median(values) for values in ((one.p50 for one in rounds), (one.p99 for one in rounds), (one.cpu for one in rounds)))
+    return Throughput(median(rates), p50, p99, cpu, median(one.rate * one.cpu for one in rounds), rates)
