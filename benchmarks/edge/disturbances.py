@@ -8,6 +8,7 @@ import contextlib
 import itertools
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -22,8 +23,9 @@ FOREST, HISTORY = "forest", "history"
 BATCH_LINES = 10_000
 _BEHIND = 10  # niceness: the generator goes first
 _TRICKLE = 0.05  # seconds between labels of the forest
-_LOOK = 0.1  # seconds between looks whether a rebuild is over
-_MOST_TREES = 20_000  # labels after which a forest must be large enough
+_LOOK = 0.1  # seconds between looks whether a rebuild or snapshot is over
+_PATIENCE = 60.0  # seconds that a snapshot may take
+_MOST_LABELS = 20_000  # labels after which a forest must be large enough
 _STEP = 250  # labels of a forest between looks at its snapshot
 _TEACHERS = 16  # connections
 
@@ -81,16 +83,26 @@ def disturbing(service: Service, disturbance: Disturbance) -> Iterator[Times]:
 
 def grow_forest(service: Service, scale: Scale) -> None:
     """Teach a forest until its snapshot is large enough."""
-    model = {"model": {"type": "adaptive-random-forest"}, "budget": {"rate": 0.05}}
-    with client(service.target) as http:
-        http.put(f"/v1/streams/{FOREST}", json=model).raise_for_status()
     labels = workload.samples(seed=3)
-    for taught in range(0, _MOST_TREES, _STEP):
-        post_all(service.target, labels_of(service, FOREST, itertools.islice(labels, _STEP), taught), _TEACHERS)
-        if _largest(service.data) >= scale.forest:
-            return
-    message = f"after {_MOST_TREES} labels the forest's snapshot has only {_largest(service.data)} bytes"
+    with client(service.target) as http:
+        http.put(f"/v1/streams/{FOREST}", json={"model": {"type": "adaptive-random-forest"}}).raise_for_status()
+        for taught in range(0, _MOST_LABELS, _STEP):
+            post_all(service.target, labels_of(service, FOREST, itertools.islice(labels, _STEP), taught), _TEACHERS)
+            _wait_for_snapshot(http)
+            if _largest(service.data) >= scale.forest:
+                return
+    message = f"after {_MOST_LABELS} labels the forest's snapshot has only {_largest(service.data)} bytes"
     raise RuntimeError(message)
+
+
+def _wait_for_snapshot(http: httpx.Client) -> None:
+    """Wait until the next snapshot is written; it may lag behind by the labels of one step."""
+    before, until = written(http, FOREST), time.monotonic() + _PATIENCE
+    while written(http, FOREST) < before + 1:
+        if time.monotonic() > until:
+            message = "no snapshot of the forest is written"
+            raise RuntimeError(message)
+        time.sleep(_LOOK)
 
 
 def snapshots(service: Service, stop: threading.Event) -> int:
