@@ -46,26 +46,38 @@ class Told(msgspec.Struct, frozen=True):
 
 
 class Found(msgspec.Struct, frozen=True):
-    """All scenarios by name, those of the baselines first, at this rate; and fsync in between."""
+    """All scenarios by name, those of the baselines first, at this rate; and fsync in between.
+
+    `foreign` is the largest share of the server core that others had while a baseline was measured.
+    """
 
     rate: float
     scenarios: dict[str, Told]
     fsync: Fsync
+    foreign: float
 
 
 def measure(baselines: Sequence[Target], scenarios: Sequence[Scenario], rate: float, rounds: int, seconds: float) -> Found:
     """Run every baseline and scenario once a round."""
     found: dict[str, list[tuple[Arrivals, int]]] = defaultdict(list)
     disk: list[Fsync] = []
+    foreign: list[float] = []
     for number in range(rounds):
         disk.append(fsync(scenarios[0].service.data))
         for target in baselines:
+            before, started = _others(target), time.monotonic()
             found[target.name].append((arrive(target, rate, seconds, number), 0))
+            foreign.append((_others(target) - before) / (time.monotonic() - started))
         for scenario in scenarios:
             found[scenario.name].append(_round(scenario, rate, seconds, number))
             _come_to_rest(scenario.service)
     judged = {scenario.name for scenario in scenarios if scenario.workshop == SERVER_CORE}
-    return Found(rate, {name: _told(several, judged=name in judged) for name, several in found.items()}, middle(disk))
+    return Found(rate, {name: _told(several, judged=name in judged) for name, several in found.items()}, middle(disk), max(foreign))
+
+
+def _others(target: Target) -> float:
+    """CPU seconds of the server core that were not this target's."""
+    return processes.busy(SERVER_CORE) - processes.used(target.process)
 
 
 def _round(scenario: Scenario, rate: float, seconds: float, seed: int) -> tuple[Arrivals, int]:

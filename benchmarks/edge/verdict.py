@@ -101,13 +101,16 @@ def latency_table(found: Latency) -> Table:
 
 
 def late(found: Latency) -> list[str]:
-    """Why latencies are not to be trusted: the generator was late itself, since something else had its core."""
+    """Why latencies are not to be trusted: the generator was late itself, or others had a part of the servers' core."""
     limit = _LATE * found.scenarios["empty"].p99
-    return [
+    doubts = [
         f"the generator itself was {_ms(told.lag_p99)} ms late at p99 ({name}); something else runs on its core"
         for name, told in found.scenarios.items()
         if told.lag_p99 > limit
     ]
+    if found.foreign > 1 - _MOST:
+        doubts.append(f"others had up to {found.foreign:.0%} of the server core while the baselines were measured")
+    return doubts
 
 
 def robbed(shares: Mapping[str, float]) -> list[str]:
