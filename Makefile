@@ -123,7 +123,8 @@ image-check: setup  ## Build the image and run it, confined, without a Docker en
 	$(PY) -m benchmarks.image.check
 
 .PHONY: bench
-bench: value  ## Run all quick benchmarks
+bench: setup  ## Measure the speed of the HTTP edge against its bars (needs wrk and two idle cores)
+	$(PY) -m benchmarks.edge $(ARGS)
 
 .PHONY: clean
 clean:  ## Remove .venv, caches and build results; data folders stay
