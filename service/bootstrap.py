@@ -34,7 +34,9 @@ class Service:
     async def start(self) -> None:
         """Load every stream from its snapshot and the log, then begin to take events."""
         snapshots = FileSnapshots(self._folder)
-        self._engine.start([(name, workshop.load(self._log, snapshots, name)) for name in self._log.streams()])
+        names = self._log.streams()
+        snapshots.tidy({name: self._log.erased(name) for name in names})
+        self._engine.start([(name, workshop.load(self._log, snapshots, name)) for name in names])
         gc.collect()
         gc.freeze()
 

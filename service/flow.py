@@ -18,6 +18,7 @@ from service.core.events import Asked, Event, Labelled, Retracted, Withdrawn
 from service.core.features import Features
 from service.core.open_queries import Sample
 from service.core.records import Decision, Outcome
+from service.erasure import Erasure, refuse_erased
 from service.journal import Committed, Journal
 from service.ports import Clock, Log, Observer
 from service.streams import Live, Memory, Remembered, Streams, fingerprint
@@ -51,12 +52,22 @@ class Held(NamedTuple):
 class Flow:
     """Everything that upstream services and labelling tools do to a stream."""
 
-    def __init__(self, streams: Streams, journal: Journal, log: Log, memory: Memory, clock: Clock, observers: Sequence[Observer]) -> None:
+    def __init__(
+        self,
+        streams: Streams,
+        journal: Journal,
+        log: Log,
+        memory: Memory,
+        erasure: Erasure,
+        clock: Clock,
+        observers: Sequence[Observer],
+    ) -> None:
         """Take the parts."""
         self._streams = streams
         self._journal = journal
         self._log = log
         self._memory = memory
+        self._erasure = erasure
         self._clock = clock
         self._observers = observers
 
@@ -82,7 +93,7 @@ class Flow:
         if decision.query.ask:
             decision = await self._ask(live, decision, features, sampled_at)
         if remember and not live.dropped:
-            self._memory.put(live.name, sample_id, Remembered(fingerprint(features), decision))
+            self._memory.put(live.name, sample_id, Remembered(fingerprint(features), decision, live.learner.vectoriser.kept(features)))
         for observer in self._observers:
             observer.decided(live.name, decision, seconds)
         return decision
@@ -116,6 +127,7 @@ class Flow:
         return self._journal.append(live.name, event, settle=settle)
 
     async def _stored(self, live: Live, sample_id: str, features: Features) -> Decision | None:
+        refuse_erased(live, sample_id)
         remembered = self._memory.get(live.name, sample_id)
         if remembered is not None:
             if remembered.features != fingerprint(features):
@@ -139,6 +151,7 @@ class Flow:
         """Take an answer in; returns after it is durable and learned. Delivered again it is a `duplicate`."""
         live = self._streams[stream]
         async with live.turn(sample_id):
+            refuse_erased(live, sample_id)
             known = live.learner.queries.foresee(sample_id, label, labeler)
             if known is not None:
                 return self._told(live, sample_id, Learned(known, live.learner.version, rebuilding=bool(live.learner.rebuild_from)))
@@ -151,6 +164,7 @@ class Flow:
         """Take an answer back; the model is rebuilt without it. Raises `UnknownSample` where there is none."""
         live = self._streams[stream]
         async with live.turn(sample_id):
+            refuse_erased(live, sample_id)
             sample = live.learner.queries.samples.get(sample_id)
             if sample is None or sample.vote_of(labeler) is None:
                 message = f"there is no label of {labeler!r} for the sample {sample_id!r}"
@@ -193,6 +207,18 @@ class Flow:
         (event,) = await self.events(live.name, [position])
         return event if isinstance(event, Asked | Labelled) else None
 
+    # --- erasing -------------------------------------------------------------------------------------------------------------
+
+    async def erase(self, stream: str, sample_id: str) -> Learned:
+        """Erase a sample for good; what it taught is undone. Raises `UnknownSample` for one that is neither held nor remembered."""
+        live = self._streams[stream]
+        async with live.turn(sample_id):  # whoever is at work on it decides whether it is known
+            known = sample_id in live.learner.queries.samples or self._memory.get(stream, sample_id) is not None
+        if not known:
+            raise UnknownSample(_NOT_HELD.format(sample_id))
+        await self._erasure.erase(live, [sample_id])
+        return Learned("erased", live.learner.version, rebuilding=bool(live.learner.rebuild_from))
+
     # --- looking -------------------------------------------------------------------------------------------------------------
 
     async def events(self, stream: str, positions: Sequence[int]) -> list[Event | None]:
@@ -209,8 +235,7 @@ class Flow:
             (event,) = await self.events(stream, [sample.asked_seq])
             decision = event.decision if isinstance(event, Asked) else None
         if decision is None and sample is None:
-            message = f"the sample {sample_id!r} is not held here: it was never sent, or it was not asked and is forgotten"
-            raise UnknownSample(message)
+            raise UnknownSample(_NOT_HELD.format(sample_id))
         return Held(decision, sample)
 
     async def waiting(self, stream: str, order: str, limit: int, after: tuple[float, int] | None) -> list[tuple[Sample, Asked]]:
@@ -242,4 +267,5 @@ def _check_class(live: Live, label: str) -> None:
         raise Invalid("/label", f"the stream has {MAX_CLASSES} classes already")
 
 
+_NOT_HELD = "the sample {!r} is not held here: it was never sent, or it was not asked and is forgotten"
 _OTHER_FEATURES = "the sample {!r} is held here with other features"

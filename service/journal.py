@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from service.core.events import Event
-from service.core.learner import Applied
+from service.core.records import Applied
 from service.ports import Entry, Log, Observer, Result
 
 _TURN = 0.002  # seconds of folding before others get the loop

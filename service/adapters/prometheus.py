@@ -27,6 +27,7 @@ class PrometheusObserver:
         self._decisions = Counter("askwhen_decisions", "Samples decided.", ["stream", "reason"], registry=registry)
         self._replayed = Counter("askwhen_replays", "Samples whose stored answer was given again.", ["stream"], registry=registry)
         self._labels = Counter("askwhen_labels", "Answers taken in.", ["stream", "outcome"], registry=registry)
+        self._erased = Counter("askwhen_erased", "Samples erased.", ["stream"], registry=registry)
         self._deciding = Histogram("askwhen_decision_seconds", "Time to predict and decide.", ["stream"], buckets=_QUICK, registry=registry)
         self._delay = Histogram(
             "askwhen_label_delay_seconds", "Time from question to answer.", ["stream"], buckets=_DELAY, registry=registry
@@ -59,6 +60,10 @@ class PrometheusObserver:
         if delay is not None:
             self._delay.labels(stream).observe(delay)
 
+    def erased(self, stream: str, count: int) -> None:
+        """So many samples were erased."""
+        self._erased.labels(stream).inc(count)
+
     def committed(self, count: int, seconds: float) -> None:
         """So many events became durable together."""
         self._events.inc(count)
@@ -84,7 +89,7 @@ class PrometheusObserver:
         for stream_name, outcome in [key for key in self._outcomes if key[0] == stream]:
             self._outcomes.discard((stream_name, outcome))
             self._labels.remove(stream_name, outcome)
-        for metric in (self._replayed, self._deciding, self._delay, self._rebuilds, self._snapshots):
+        for metric in (self._replayed, self._erased, self._deciding, self._delay, self._rebuilds, self._snapshots):
             with contextlib.suppress(KeyError):
                 metric.remove(stream)
 

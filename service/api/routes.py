@@ -13,7 +13,19 @@ from fastapi.responses import Response
 from service.administration import Administration
 from service.api import schemas
 from service.api.documents import document
-from service.api.schemas import HeldOut, LabelIn, LabelOut, QueriesOut, SampleIn, SampleOut, StreamOut, StreamsOut, rfc3339, text_of
+from service.api.schemas import (
+    ErasedOut,
+    HeldOut,
+    LabelIn,
+    LabelOut,
+    QueriesOut,
+    SampleIn,
+    SampleOut,
+    StreamOut,
+    StreamsOut,
+    rfc3339,
+    text_of,
+)
 from service.api.strict import body_of, parse
 from service.core.catalogue import describe
 from service.core.errors import Invalid
@@ -50,6 +62,7 @@ class Routes:
             ("GET", "/v1/streams", 200, self.list_streams),
             ("POST", "/v1/streams/{stream}/samples", 200, self.post_sample),
             ("GET", "/v1/streams/{stream}/samples/{sample_id:path}", 200, self.get_sample),
+            ("DELETE", "/v1/streams/{stream}/samples/{sample_id:path}", 200, self.delete_sample),
             ("POST", "/v1/streams/{stream}/labels", 200, self.post_label),
             ("DELETE", "/v1/streams/{stream}/labels/{sample_id:path}", 200, self.delete_label),
             ("GET", "/v1/streams/{stream}/queries", 200, self.list_queries),
@@ -107,9 +120,16 @@ class Routes:
         if sample is not None and sample.asked_seq:
             question = schemas.Question(sample.state, rfc3339(sample.asked_at), rfc3339(sample.expires_at))
         labels = [schemas.LabelGiven(vote.labeler, vote.label) for vote in sample.votes] if sample is not None else []
+        erased = sample is not None and sample.erased
         if decision is None:
-            return _json(HeldOut(sample_id, stream, None, None, None, question, labels))
-        return _json(HeldOut(sample_id, stream, decision.model_version, decision.prediction, decision.query, question, labels))
+            return _json(HeldOut(sample_id, stream, None, None, None, question, labels, erased))
+        prediction = None if erased else decision.prediction
+        return _json(HeldOut(sample_id, stream, decision.model_version, prediction, decision.query, question, labels, erased))
+
+    async def delete_sample(self, stream: str, sample_id: str) -> Response:
+        """Erase a sample for good: features, labels and what they taught; that it was there, and what it cost, stays."""
+        erased = await self._flow.erase(stream, sample_id)
+        return _json(ErasedOut(sample_id, "erased", erased.model_version, erased.rebuilding))
 
     async def post_label(self, stream: str, request: Request) -> Response:
         """Take an answer in; it is on disk and learned when this returns."""

@@ -65,7 +65,11 @@ class Expired(_Event, frozen=True):
 
 
 class Labelled(_Event, frozen=True):
-    """An answer: the raw features, and the vector that the model of `epoch` learns."""
+    """An answer: the raw features, and the vector that the model of `epoch` learns.
+
+    Of an `erased` sample's answer both are empty and the label is the ordinal of its text among the sample's labels: it counts as
+    it did and teaches nothing.
+    """
 
     sample_id: str
     label: str
@@ -74,6 +78,7 @@ class Labelled(_Event, frozen=True):
     features: Features
     vector: dict[str, float | int | str | bool]
     labeled_at: str | None = None
+    erased: bool = False
 
 
 class Retracted(_Event, frozen=True):
@@ -87,6 +92,12 @@ class Swapped(_Event, frozen=True):
     """From here on the model rebuilt without what was superseded up to `through` answers."""
 
     through: int
+
+
+class Erased(_Event, frozen=True):
+    """These samples are gone for good: its commit blanks what earlier events say of them (`service.core.erasure`)."""
+
+    sample_ids: list[str]
 
 
 class Checkpoint(_Event, frozen=True):
@@ -104,7 +115,7 @@ class Checkpoint(_Event, frozen=True):
     preprocessing: bytes | None = None
 
 
-Event = Configured | Asked | Withdrawn | Expired | Labelled | Retracted | Swapped | Checkpoint
+Event = Configured | Asked | Withdrawn | Expired | Labelled | Retracted | Swapped | Erased | Checkpoint
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Event)

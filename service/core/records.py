@@ -1,6 +1,6 @@
 """The values that the core hands out: a prediction, a decision, the outcome of a label. Frozen; nobody acts in here."""
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -18,7 +18,7 @@ Reason = Literal[
     "disabled",
     "answered",
 ]
-Outcome = Literal["learned", "duplicate", "corrected", "recorded", "conflict", "late", "unlearnable", "retracted", "unknown"]
+Outcome = Literal["learned", "duplicate", "corrected", "recorded", "conflict", "late", "unlearnable", "retracted", "erased", "unknown"]
 
 
 class Prediction(msgspec.Struct, frozen=True):
@@ -65,3 +65,12 @@ class Decision(msgspec.Struct, frozen=True):
     model_version: int
     prediction: Prediction
     query: Query
+
+
+class Applied(NamedTuple):
+    """What the fold of an event amounted to."""
+
+    outcome: Outcome | None
+    model_version: int
+    rebuild: bool = False
+    taught: str | None = None

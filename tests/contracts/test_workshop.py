@@ -11,6 +11,7 @@ from service.adapters.snapshots import FileSnapshots
 from service.adapters.sqlite import SqliteLog
 from service.adapters.workshop import ProcessWorkshop
 from service.audit import verify
+from service.core.columns import column_of
 from service.core.rebuild import rebuild_of
 from service.engine import Engine
 from service.testing import InlineWorkshop, RecordingObserver
@@ -57,7 +58,7 @@ async def test_a_rebuilt_model_is_the_fold_without_what_was_superseded(tmp_path,
     here = rebuild_of(learner.superseded, lambda after, upto: log.read("s", after, upto), learner.anchor, learner.anchor)
     shop.close()
     log.close()
-    probes = [{"x": float(x), f"kind={kind}": 1.0} for x, kind in itertools.product(range(-2, 3), "ab")]
+    probes = [{"x": float(x), column_of("kind", kind): 1.0} for x, kind in itertools.product(range(-2, 3), "ab")]
 
     assert [sent.predict(probe) for probe in probes] == [here.predict(probe) for probe in probes]
     assert [sent.predict(probe) for probe in probes] == [learner.taught.predict(probe) for probe in probes]
@@ -71,7 +72,7 @@ async def test_a_snapshot_of_the_process_is_the_serving_state(tmp_path, model):
     await shop.snapshot("s")
     shop.close()
     log = SqliteLog(tmp_path)
-    snapshot = FileSnapshots(tmp_path).load("s", lambda seq: log.get("s", [seq])[0])
+    snapshot = FileSnapshots(tmp_path).load("s", log)
     loaded = workshop.load(log, FileSnapshots(tmp_path), "s")
     log.close()
     (finding,) = verify(tmp_path)
@@ -98,7 +99,7 @@ async def test_a_snapshot_that_does_not_fit_counts_as_absent(tmp_path, damage):
     else:
         path.write_bytes(content.replace(b'"anchor":"', b'"anchor":"0', 1))
     log = SqliteLog(tmp_path)
-    snapshot = FileSnapshots(tmp_path).load("s", lambda seq: log.get("s", [seq])[0])
+    snapshot = FileSnapshots(tmp_path).load("s", log)
     loaded = workshop.load(log, FileSnapshots(tmp_path), "s")
     log.close()
 
@@ -130,7 +131,7 @@ async def test_the_audit_finds_a_forged_snapshot(tmp_path):
     snapshots = FileSnapshots(tmp_path)
     learner = workshop.load(log, snapshots, "s")
     learner.taught.teach({"x": 1.0}, "neg")
-    snapshots.save("s", learner, lambda seq: log.get("s", [seq])[0])
+    snapshots.save("s", learner, log)
     log.close()
     (finding,) = verify(tmp_path)
 
@@ -141,6 +142,6 @@ async def test_forgetting_a_stream_removes_its_snapshots(tmp_path):
     """Nothing of a deleted stream stays in the folder."""
     await lived(tmp_path)
     workshop.snapshot(str(tmp_path), "s")
-    ProcessWorkshop(tmp_path, workshop.snapshot, workshop.rebuild).forget("s")
+    await ProcessWorkshop(tmp_path, workshop.snapshot, workshop.rebuild).forget("s", 2**62)
 
     assert FileSnapshots(tmp_path).paths("s") == []

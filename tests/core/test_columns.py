@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.core import columns
-from service.core.columns import Scale, Tabular, Words
+from service.core.columns import Scale, Tabular, Words, column_of, token
 
 
 def learned(values):
@@ -69,7 +69,7 @@ def test_strings_become_columns_and_null_is_missing():
     sample = {"country": "DE", "new": True, "amount": None}
     table.learn(sample)
 
-    assert table.transform(sample) == {"country=DE": 1.0, "new": 0.0}
+    assert table.transform(sample) == {column_of("country", "DE"): 1.0, "new": 0.0}
 
 
 def test_columns_are_bounded(monkeypatch):
@@ -102,8 +102,8 @@ def test_words_are_weighted_as_tf_idf():
         words.learn({"text": text})
     weights = words.transform({"text": "Free money"})
 
-    assert set(weights) == {"free", "money"}
-    assert weights["money"] / weights["free"] == pytest.approx((math.log(4 / 2) + 1) / (math.log(4 / 4) + 1))
+    assert set(weights) == {token("free"), token("money")}
+    assert weights[token("money")] / weights[token("free")] == pytest.approx((math.log(4 / 2) + 1) / (math.log(4 / 4) + 1))
     assert math.fsum(weight**2 for weight in weights.values()) == pytest.approx(1.0)
 
 
