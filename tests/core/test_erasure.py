@@ -145,7 +145,7 @@ STEPS = st.tuples(
 @given(st.lists(STEPS, max_size=60), st.integers(1, 2))
 @settings(deadline=None, max_examples=150)
 def test_an_erased_sample_was_never_there(steps, per_sample):
-    """After the swap: serving state, fold and swift fold of the blanked log are one, and learned what the log without the sample teaches."""
+    """After the swap serving state, fold and swift fold are one, and learned what the log without the sample teaches."""
     story = Story(per_sample)
     for step in steps:
         story.tell(*step)
