@@ -145,3 +145,73 @@ async def test_forgetting_a_stream_removes_its_snapshots(tmp_path):
     await ProcessWorkshop(tmp_path, workshop.snapshot, workshop.rebuild).forget("s", 2**62)
 
     assert FileSnapshots(tmp_path).paths("s") == []
+
+
+async def test_forgetting_waits_for_the_snapshot_that_is_being_written(tmp_path):
+    """What is on its way when snapshots are to go is gone too when they are."""
+    learner = await lived(tmp_path)
+    shop = ProcessWorkshop(tmp_path, workshop.snapshot, workshop.rebuild)
+    written = asyncio.create_task(shop.snapshot("s"))
+    await asyncio.sleep(0)
+    await shop.forget("s", learner.anchor + 1)
+    done = written.done() or await written
+    shop.close()
+
+    assert done
+    assert FileSnapshots(tmp_path).paths("s") == []
+
+
+class Erasing:
+    """A log that tells of an erasure from the second question on, or from the first."""
+
+    def __init__(self, reader, answers):
+        """Stand before a log."""
+        self._reader = reader
+        self._answers = iter(answers)
+
+    def __getattr__(self, name):
+        """Be that log."""
+        return getattr(self._reader, name)
+
+    def erased(self, stream):
+        """The next answer."""
+        return next(self._answers)
+
+
+async def test_a_snapshot_from_before_an_erasure_counts_as_absent(tmp_path):
+    """It may hold what was erased."""
+    learner = await lived(tmp_path)
+    workshop.snapshot(str(tmp_path), "s")
+    log = SqliteLog(tmp_path)
+    snapshots = FileSnapshots(tmp_path)
+    loaded = [snapshots.load("s", Erasing(log, [position])) for position in (learner.anchor, learner.anchor + 1)]
+    every = [list(snapshots.all("s", Erasing(log, [position]))) for position in (learner.anchor, learner.anchor + 1)]
+    log.close()
+
+    assert [snapshot is not None for snapshot in loaded] == [True, False]
+    assert [len(found) for found in every] == [1, 0]
+
+
+async def test_a_fold_that_saw_an_erasure_come_leaves_no_snapshot(tmp_path, monkeypatch):
+    """It may have read what was erased before it was."""
+    await lived(tmp_path)
+    opened = workshop.SqliteReader
+    monkeypatch.setattr(workshop, "SqliteReader", lambda path: Erasing(opened(path), [0, 0, 5]))
+    workshop.snapshot(str(tmp_path), "s")
+
+    assert FileSnapshots(tmp_path).paths("s") == []
+
+
+async def test_a_start_tidies_up_after_a_crash(tmp_path):
+    """Snapshots from before an erasure, half-written ones and those of deleted streams go; the others stay."""
+    await lived(tmp_path)
+    workshop.snapshot(str(tmp_path), "s")
+    folder = tmp_path / "snapshots"
+    (path,) = FileSnapshots(tmp_path).paths("s")
+    for name in ("s/00000000000000000001.snapshot", "s/00000000000000000002.new", "gone/00000000000000000003.snapshot"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"")
+    FileSnapshots(tmp_path).tidy({"s": 2})
+
+    assert [found for found in folder.rglob("*") if found.is_file()] == [path]
+    assert not (folder / "gone").exists()
