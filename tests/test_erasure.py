@@ -47,9 +47,8 @@ def post(http, path, **body):
 
 def verified(folder):
     """Whether the log proves what was served."""
-    return (
-        subprocess.run([sys.executable, "-m", "service", "verify", "--data", str(folder)], capture_output=True, check=False).returncode == 0
-    )
+    command = [sys.executable, "-m", "service", "verify", "--data", str(folder)]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def until(condition):
