@@ -11,7 +11,9 @@ from service.core.catalogue import effective
 from service.core.config import StreamConfig, merge_patch
 from service.core.errors import Conflict, Invalid, UnknownStream
 from service.core.events import Configured, Event
-from service.core.learner import Applied, Learner
+from service.core.learner import Learner
+from service.core.records import Applied
+from service.erasure import Erasure
 from service.journal import Committed, Journal, folded
 from service.ports import Clock
 from service.streams import Live, Streams
@@ -27,6 +29,7 @@ class Administration:
         self,
         streams: Streams,
         journal: Journal,
+        erasure: Erasure,
         clock: Clock,
         new_secret: Callable[[], bytes],
         forget: Sequence[Callable[[str], None]],
@@ -37,6 +40,7 @@ class Administration:
         self._most = most
         self._streams = streams
         self._journal = journal
+        self._erasure = erasure
         self._forget = forget
         self._clock = clock
         self._new_secret = new_secret
@@ -65,7 +69,7 @@ class Administration:
             return live
 
     async def delete(self, stream: str) -> None:
-        """Drop a stream, its log and all that was learned."""
+        """Drop a stream, its log and all that was learned; returns when no byte of it is left."""
         async with self._turn:
             live = self._streams[stream]
             live.dropped = True
@@ -73,6 +77,7 @@ class Administration:
             # Also where nobody waits any more: until it is known, no event of the stream may follow the drop into the log.
             drop.add_done_callback(lambda done: self._settle(live, done))
             await folded(drop, _SILENT)
+            await self._erasure.dropped(stream)
 
     def _settle(self, live: Live, drop: "asyncio.Future[Committed]") -> None:
         if drop.cancelled() or drop.exception() is not None:

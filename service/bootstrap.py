@@ -44,7 +44,9 @@ class Service:
         What is loaded stays, so the garbage collector, which would look at all of it again and again, has waited until now.
         """
         snapshots = FileSnapshots(self._folder)
-        self._engine.start([(name, workshop.load(self._log, snapshots, name)) for name in self._log.streams()])
+        names = self._log.streams()
+        snapshots.tidy({name: self._log.erased(name) for name in names})
+        self._engine.start([(name, workshop.load(self._log, snapshots, name)) for name in names])
         self._doorkeeper.start()
         gc.collect()
         gc.freeze()

@@ -9,7 +9,7 @@ from itertools import chain, islice
 from typing import NamedTuple
 
 from service.core.errors import Conflict, UnknownSample
-from service.core.events import Event, Labelled, Skipped, sample_of
+from service.core.events import Erased, Event, Labelled, Skipped, sample_of
 from service.core.open_queries import OpenQueries, Sample
 
 ORDERS = ("utility", "oldest")
@@ -41,11 +41,15 @@ class Desk:
 
     def follow(self, event: Event) -> None:
         """Keep up with an event that was folded."""
-        sample_id = sample_of(event)
-        if sample_id is None:
-            return
         if isinstance(event, Labelled | Skipped):
-            self.release(sample_id, event.labeler)
+            self.release(event.sample_id, event.labeler)
+        if isinstance(event, Erased):
+            for erased in event.sample_ids:
+                self._close(erased)
+        elif (sample_id := sample_of(event)) is not None:
+            self._look_at(sample_id)
+
+    def _look_at(self, sample_id: str) -> None:
         if sample_id not in self._queries.open:
             self._close(sample_id)
         elif sample_id not in self._entries:

@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from service.administration import Administration, fold_into
+from service.checkpoints import Checkpoints
 from service.core.learner import Learner
+from service.erasure import Erasure
 from service.flow import Flow
 from service.journal import Journal
 from service.ports import Clock, Log, Observer, Workshop
@@ -45,20 +47,23 @@ class Engine:
         memory = Memory(figures.remembered)
         self.streams = Streams()
         self.journal = Journal(log, fold_into(self.streams), observers)
-        self.flow = Flow(self.streams, self.journal, log, memory, clock, observers)
+        self.checkpoints = Checkpoints(self.journal, clock, figures.run)
+        self.erasure = Erasure(self.journal, log, workshop, memory, self.checkpoints, clock, observers)
+        self.flow = Flow(self.streams, self.journal, log, memory, self.erasure, clock, observers)
         self.questions = Questions(self.streams, self.journal, log, clock, observers)
         self.upkeep = Upkeep(
             self.streams,
             self.journal,
             workshop,
+            self.checkpoints,
+            self.erasure,
             clock,
             observers,
-            run=figures.run,
             snapshot_labels=figures.snapshot_labels,
             snapshot_seconds=figures.snapshot_seconds,
         )
-        forget = [memory.forget, workshop.forget, self.upkeep.forget, *(observer.forget for observer in observers)]
-        self.administration = Administration(self.streams, self.journal, clock, new_secret, forget, most=figures.streams)
+        forget = [memory.forget, self.checkpoints.forget, self.upkeep.forget, *(observer.forget for observer in observers)]
+        self.administration = Administration(self.streams, self.journal, self.erasure, clock, new_secret, forget, most=figures.streams)
 
     def start(self, learners: Iterable[tuple[str, Learner]]) -> None:
         """Serve these streams, and begin to take events."""
@@ -70,6 +75,7 @@ class Engine:
     async def stop(self) -> None:
         """Write the last checkpoints, wait until everything is on disk, and let the outside go."""
         await self.upkeep.stop()
+        await self.erasure.settled()
         await self.journal.settled()
         self._workshop.close()
         self._log.close()

@@ -17,6 +17,7 @@ from service.core.events import NOWHERE, Asked, Event, Labelled, Origin, Retract
 from service.core.features import Features
 from service.core.open_queries import Sample
 from service.core.records import Decision, Outcome
+from service.erasure import Erasure, refuse_erased
 from service.journal import Committed, Journal, folded
 from service.ports import Clock, Log, Observer
 from service.streams import Live, Memory, Remembered, Streams, fingerprint
@@ -49,12 +50,22 @@ class Held(NamedTuple):
 class Flow:
     """Everything that upstream services and labelling tools do to a stream."""
 
-    def __init__(self, streams: Streams, journal: Journal, log: Log, memory: Memory, clock: Clock, observers: Sequence[Observer]) -> None:
+    def __init__(
+        self,
+        streams: Streams,
+        journal: Journal,
+        log: Log,
+        memory: Memory,
+        erasure: Erasure,
+        clock: Clock,
+        observers: Sequence[Observer],
+    ) -> None:
         """Take the parts."""
         self._streams = streams
         self._journal = journal
         self._log = log
         self._memory = memory
+        self._erasure = erasure
         self._clock = clock
         self._observers = observers
 
@@ -118,7 +129,8 @@ class Flow:
 
     def _answered(self, live: Live, decision: Decision, features: Features, seconds: float, *, remember: bool) -> Answer:
         if remember and not live.dropped:
-            self._memory.put(live.name, decision.id, Remembered(fingerprint(features), decision))
+            kept = live.learner.vectoriser.kept(features)
+            self._memory.put(live.name, decision.id, Remembered(fingerprint(features), decision, kept))
         for observer in self._observers:
             observer.decided(live.name, decision, seconds)
         return Answer(decision, replayed=False)
@@ -166,6 +178,7 @@ class Flow:
         return self._journal.append(live.name, event, settle=settle)
 
     async def _stored(self, live: Live, sample_id: str, features: Features) -> Decision | None:
+        refuse_erased(live, sample_id)
         remembered = self._memory.get(live.name, sample_id)
         if remembered is not None:
             return _same(remembered, sample_id, features)
@@ -187,6 +200,7 @@ class Flow:
         """Take an answer in; returns after it is durable and learned. Delivered again it is a `duplicate`."""
         live = self._streams[stream]
         async with live.turn(sample_id):
+            refuse_erased(live, sample_id)
             known = live.learner.queries.foresee(sample_id, label, labeler)
             if known is not None:
                 return self._told(live, sample_id, Learned(known, live.learner.version, rebuilding=bool(live.learner.rebuild_from)))
@@ -199,6 +213,7 @@ class Flow:
         """Take an answer back; the model is rebuilt without it. Raises `UnknownSample` where there is none."""
         live = self._streams[stream]
         async with live.turn(sample_id):
+            refuse_erased(live, sample_id)
             sample = live.learner.queries.samples.get(sample_id)
             if sample is None or sample.vote_of(labeler) is None:
                 message = f"there is no label of {labeler!r} for the sample {sample_id!r}"
@@ -235,6 +250,18 @@ class Flow:
         (event,) = await self.events(live.name, [position])
         return event if isinstance(event, Asked | Labelled) else None
 
+    # --- erasing -------------------------------------------------------------------------------------------------------------
+
+    async def erase(self, stream: str, sample_id: str) -> Learned:
+        """Erase a sample for good; what it taught is undone. Raises `UnknownSample` for one that is neither held nor remembered."""
+        live = self._streams[stream]
+        async with live.turn(sample_id):  # whoever is at work on it decides whether it is known
+            known = sample_id in live.learner.queries.samples or self._memory.get(stream, sample_id) is not None
+        if not known:
+            raise UnknownSample(_NOT_HELD.format(sample_id))
+        await self._erasure.erase(live, [sample_id])
+        return Learned("erased", live.learner.version, rebuilding=bool(live.learner.rebuild_from))
+
     # --- looking -------------------------------------------------------------------------------------------------------------
 
     async def events(self, stream: str, positions: Sequence[int]) -> list[Event | None]:
@@ -251,8 +278,7 @@ class Flow:
             (event,) = await self.events(stream, [sample.asked_seq])
             decision = event.decision if isinstance(event, Asked) else None
         if decision is None and sample is None:
-            message = f"the sample {sample_id!r} is not held here: it was never sent, or it was not asked and is forgotten"
-            raise UnknownSample(message)
+            raise UnknownSample(_NOT_HELD.format(sample_id))
         return Held(decision, sample)
 
 
@@ -281,4 +307,5 @@ def _check_class(live: Live, label: str) -> None:
         raise Invalid("/label", f"the stream has {MAX_CLASSES} classes already")
 
 
+_NOT_HELD = "the sample {!r} is not held here: it was never sent, or it was not asked and is forgotten"
 _OTHER_FEATURES = "the sample {!r} is held here with other features"

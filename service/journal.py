@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from service.core.errors import Unavailable
 from service.core.events import Event, Labelled
-from service.core.learner import Applied
+from service.core.records import Applied
 from service.ports import Entry, Log, Observer, Result
 
 PATIENCE = 15.0  # seconds that a label or a change waits for the log

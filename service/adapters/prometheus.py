@@ -57,6 +57,7 @@ class PrometheusObserver:
         self.snapshots_at: dict[str, float] = {}
         self._replayed = counter("askwhen_replays", "Samples whose stored answer was given again.", of_stream)
         self._labels = counter("askwhen_labels", "Answers taken in.", ("stream", "outcome"))
+        self._erased = counter("askwhen_erased", "Samples erased.", of_stream)
         self._delay = histogram("askwhen_label_delay_seconds", "Time from question to answer.", _DELAY, of_stream)
         self._learning = histogram("askwhen_learn_seconds", "Time to learn an answer that is on disk.", _QUICK, of_stream)
         self._commits = histogram("askwhen_commit_seconds", "Time from an event to its commit on disk.", _COMMIT)
@@ -93,6 +94,10 @@ class PrometheusObserver:
         """An answer that is on disk was folded."""
         self._learning.labels(stream).observe(seconds)
 
+    def erased(self, stream: str, count: int) -> None:
+        """So many samples were erased."""
+        self._erased.labels(stream).inc(count)
+
     def committed(self, count: int, seconds: float, writing: float) -> None:
         """So many events became durable together, `seconds` after the first of them was submitted; writing took `writing` of these."""
         self._events.inc(count)
@@ -123,7 +128,7 @@ class PrometheusObserver:
         for stream_name, outcome in [key for key in self._outcomes if key[0] == stream]:
             self._outcomes.discard((stream_name, outcome))
             self._labels.remove(stream_name, outcome)
-        for metric in (self._replayed, self._delay, self._learning, self._rebuilds, self._snapshots):
+        for metric in (self._replayed, self._erased, self._delay, self._learning, self._rebuilds, self._snapshots):
             with contextlib.suppress(KeyError):
                 metric.remove(stream)
 

@@ -36,6 +36,7 @@ _SHAPES: dict[str, _Shape] = {
     "delete_stream": _Shape(None, {204: None}, (404, 422, 503, 507)),
     "post_samples": _Shape(schemas.SampleIn, {200: schemas.SampleOut}, (404, 409, 413, 415, 422, 503), batches=True),
     "get_sample": _Shape(None, {200: schemas.HeldOut}, _READ),
+    "delete_sample": _Shape(None, {200: schemas.ErasedOut}, (404, 422, 503, 507)),
     "post_labels": _Shape(schemas.LabelIn, {200: schemas.LabelOut}, (409, *_WRITE), batches=True),
     "delete_label": _Shape(None, {200: schemas.LabelOut}, (404, 422, 503, 507)),
     "list_queries": _Shape(None, {200: schemas.QueriesOut}, _READ),

@@ -15,7 +15,7 @@ from service.api.bodies import json_body_of
 from service.api.documents import document
 from service.api.intake import Intake
 from service.api.replies import Reply
-from service.api.schemas import ClaimIn, HeldOut, LabelOut, QueriesOut, ReleasedOut, ReleaseIn, SkipIn, StreamOut, StreamsOut
+from service.api.schemas import ClaimIn, ErasedOut, HeldOut, LabelOut, QueriesOut, ReleasedOut, ReleaseIn, SkipIn, StreamOut, StreamsOut
 from service.api.strict import parse
 from service.api.takers import label_out
 from service.core.catalogue import describe
@@ -58,6 +58,7 @@ class Routes:
             ("GET", "/v1/streams", 200, self.list_streams),
             ("POST", "/v1/streams/{stream}/samples", 200, self.post_samples),
             ("GET", "/v1/streams/{stream}/samples/{sample_id:path}", 200, self.get_sample),
+            ("DELETE", "/v1/streams/{stream}/samples/{sample_id:path}", 200, self.delete_sample),
             ("POST", "/v1/streams/{stream}/labels", 200, self.post_labels),
             ("DELETE", "/v1/streams/{stream}/labels/{sample_id:path}", 200, self.delete_label),
             ("GET", "/v1/streams/{stream}/queries", 200, self.list_queries),
@@ -113,9 +114,16 @@ class Routes:
         if sample is not None and sample.asked_seq:
             question = schemas.Question(sample.state, rfc3339(sample.asked_at), rfc3339(sample.expires_at))
         labels = [schemas.LabelGiven(vote.labeler, vote.label) for vote in sample.votes] if sample is not None else []
+        erased = sample is not None and sample.erased
         if decision is None:
-            return _json(HeldOut(sample_id, stream, None, None, None, question, labels))
-        return _json(HeldOut(sample_id, stream, decision.model_version, decision.prediction, decision.query, question, labels))
+            return _json(HeldOut(sample_id, stream, None, None, None, question, labels, erased))
+        prediction = None if erased else decision.prediction
+        return _json(HeldOut(sample_id, stream, decision.model_version, prediction, decision.query, question, labels, erased))
+
+    async def delete_sample(self, stream: str, sample_id: str) -> Response:
+        """Erase a sample for good: features, labels and what they taught; that it was there, and what it cost, stays."""
+        erased = await self._flow.erase(stream, sample_id)
+        return _json(ErasedOut(sample_id, "erased", erased.model_version, erased.rebuilding))
 
     async def post_labels(self, stream: str, request: Request) -> Response:
         """Take an answer in; it is on disk and learned when this returns."""

@@ -65,6 +65,15 @@ class LabelOut(msgspec.Struct, frozen=True, omit_defaults=True):
     rebuilding: bool = False
 
 
+class ErasedOut(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A sample that is gone for good. `rebuilding`: it had taught, and the model is rebuilt without it."""
+
+    sample_id: str
+    outcome: Literal["erased"]
+    model_version: int
+    rebuilding: bool = False
+
+
 class LabelGiven(msgspec.Struct, frozen=True):
     """A labeler's standing answer."""
 
@@ -80,8 +89,8 @@ class Question(msgspec.Struct, frozen=True):
     expires_at: str
 
 
-class HeldOut(msgspec.Struct, frozen=True):
-    """All that is known of a sample."""
+class HeldOut(msgspec.Struct, frozen=True, omit_defaults=True):
+    """All that is known of a sample; of an `erased` one, that it was there."""
 
     id: str
     stream: str
@@ -90,6 +99,7 @@ class HeldOut(msgspec.Struct, frozen=True):
     query: Query | None
     question: Question | None
     labels: list[LabelGiven]
+    erased: bool = False
 
 
 class ClaimIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,10 +1,13 @@
 """Raw features to numbers: running scales, one column a string value, word weights. Learns from every sample, labelled or not.
 
-Everything here is bounded and holds against wild values: one 1e99 moves no scale by more than its share of ten deviations.
+Everything here is bounded and holds against wild values: one 1e99 moves no scale by more than its share of ten deviations. No text
+that came in stands in what goes out or is kept: columns are named by hashes, so that nothing of it has to be found again to be erased.
 """
 
 import math
 from collections.abc import Callable, Sequence
+from functools import lru_cache
+from hashlib import blake2b
 from statistics import median_low
 from typing import Any
 from zlib import crc32
@@ -21,12 +24,35 @@ _WIDE = 10.0  # deviations beyond which a value is cut before a scale learns fro
 _CLIP = 8.0  # deviations beyond which a scaled value is cut
 _NORMAL = 1.4826  # median absolute deviations in a standard deviation
 _LONG = 100  # characters; longer string values share the overflow columns
+_RECENT = 65_536  # hashes that are kept at hand
 
 _NUMBERS = (float, int)
 
 Vector = dict[str, Any]
 
 _split: Callable[[str], list[str]] = BagOfWords(lowercase=True).process_text
+
+
+def token(word: str) -> str:
+    """Return what stands for a word in columns and models: 16 hex digits of its BLAKE2b hash.
+
+    >>> token("day")
+    '24d40f22980b7da2'
+    """
+    return _recent(word) if len(word) <= _LONG else _hashed(word)
+
+
+def _hashed(word: str) -> str:
+    return blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+_recent = lru_cache(_RECENT)(_hashed)
+
+
+@lru_cache(_RECENT)
+def column_of(name: str, value: str) -> str:
+    """Return the one-hot column of a string value of at most 100 characters: the feature's name and the value's token."""
+    return f"{name}={_hashed(value)}"
 
 
 class Scale:
@@ -62,6 +88,19 @@ class Scale:
         if not self.deviation:
             return 0.0
         return min(max((value - self.mean) / self.deviation, -_CLIP), _CLIP)
+
+    def without(self, value: float) -> "Scale | None":
+        """Return the scale as if the value had never been among the first ones; None where nothing is left.
+
+        A later value cannot be told from the mean and the deviation, and stays in them.
+        """
+        if self.first is None or value not in self.first:
+            return self
+        scale = Scale()
+        for other in self.first:
+            if other != value:
+                scale.learn(other)
+        return scale if scale.count else None
 
     def _warm_up(self, value: float) -> None:
         first = [*(self.first or ()), value]
@@ -112,7 +151,7 @@ class Tabular:
         scales = self.scales
         for name, value in features.items():
             if value.__class__ is str:
-                self._learn_value(f"{name}={value}")
+                self._learn_value(name, value)
             elif value is not None:
                 scale = scales.get(name)
                 if scale is None:
@@ -128,7 +167,7 @@ class Tabular:
         for name, value in features.items():
             if value.__class__ is str:
                 if self.one_hot:
-                    vector[self._column(f"{name}={value}")] = 1.0
+                    vector[self._column(name, value)] = 1.0
                 else:
                     vector[name] = value
             elif value is not None:
@@ -166,11 +205,30 @@ class Tabular:
             vector.update(self.transform({name: value}))
         return vector
 
-    def _learn_value(self, column: str) -> None:
-        if self.one_hot and column not in self.values and len(column) <= _LONG and len(self.scales) + len(self.values) < MAX_COLUMNS:
-            self.values[column] = None
+    def kept(self, features: Features) -> Features:
+        """Return the numbers of a sample that stand here as they came: those of scales that still keep their first values."""
+        scales = self.scales
+        numbers = ((name, value) for name, value in features.items() if value is not None and value.__class__ is not str)
+        return {name: value for name, value in numbers if name in scales and scales[name].first is not None}
 
-    def _column(self, column: str) -> str:
+    def forget(self, features: Features) -> None:
+        """Take a sample's numbers out of the scales that still keep their first values, wherever they stand there."""
+        for name, value in self.kept(features).items():
+            scale = self.scales.pop(name)
+            left = scale.without(float(value or 0.0))
+            if left is not None:
+                self.scales[name] = left
+
+    def _learn_value(self, name: str, value: str) -> None:
+        if self.one_hot and len(value) <= _LONG:
+            column = column_of(name, value)
+            if column not in self.values and len(self.scales) + len(self.values) < MAX_COLUMNS:
+                self.values[column] = None
+
+    def _column(self, name: str, value: str) -> str:
+        if len(value) > _LONG:
+            return _shared(f"{name}={value}")
+        column = column_of(name, value)
         return column if column in self.values else _shared(column)
 
     def state(self) -> Any:
@@ -224,9 +282,10 @@ class Words:
     def _column(self, word: str) -> str:
         if self.hashing:
             return f"#{crc32(word.encode()) % self.columns}"
-        if word in self.frequencies or (len(self.frequencies) < self.columns and len(word) <= _LONG):
-            return word
-        return _shared(word)
+        if len(word) > _LONG:
+            return _shared(word)
+        column = token(word)
+        return column if column in self.frequencies or len(self.frequencies) < self.columns else _shared(word)
 
     def state(self) -> Any:
         """Return all that moves."""

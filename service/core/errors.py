@@ -9,7 +9,7 @@ AskwhenError
 ├── Unavailable             the log does not answer; try again
 │   └── StorageFull         the disk is full; make room, then try again
 ├── FolderInUse             another server holds the data folder
-├── IncompatibleData        the data folder was written by a newer askwhen
+├── IncompatibleData        the data folder was written by another askwhen
 ├── CannotExport            the labelled data cannot be written as asked
 └── CorruptLog              the log contradicts itself
 """
@@ -60,7 +60,7 @@ class FolderInUse(AskwhenError):
 
 
 class IncompatibleData(AskwhenError):
-    """The data folder was written by a newer askwhen."""
+    """The data folder was written by another askwhen."""
 
 
 class CannotExport(AskwhenError):

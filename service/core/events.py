@@ -75,7 +75,11 @@ class Expired(_Event, frozen=True):
 
 
 class Labelled(_Event, frozen=True):
-    """An answer: the raw features, and the vector that the model of `epoch` learns."""
+    """An answer: the raw features, and the vector that the model of `epoch` learns.
+
+    Of an `erased` sample's answer both are empty and the label is the ordinal of its text among the sample's labels: it counts as
+    it did and teaches nothing.
+    """
 
     sample_id: str
     label: str
@@ -84,6 +88,7 @@ class Labelled(_Event, frozen=True):
     features: Features
     vector: dict[str, float | int | str | bool]
     labeled_at: str | None = None
+    erased: bool = False
 
 
 class Retracted(_Event, frozen=True):
@@ -107,6 +112,12 @@ class Swapped(_Event, frozen=True):
     through: int
 
 
+class Erased(_Event, frozen=True):
+    """These samples are gone for good: its commit blanks what earlier events say of them (`service.core.erasure`)."""
+
+    sample_ids: list[str]
+
+
 class Checkpoint(_Event, frozen=True):
     """The decision state, and the transcript of the serving state after the event `through`.
 
@@ -122,7 +133,7 @@ class Checkpoint(_Event, frozen=True):
     preprocessing: bytes | None = None
 
 
-Event = Configured | Asked | Withdrawn | Expired | Labelled | Retracted | Skipped | Swapped | Checkpoint
+Event = Configured | Asked | Withdrawn | Expired | Labelled | Retracted | Skipped | Swapped | Erased | Checkpoint
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Event)

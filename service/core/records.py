@@ -3,7 +3,7 @@
 They can be part of no cycle, and a server remembers many of them, so the garbage collector does not look at them.
 """
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -21,7 +21,9 @@ Reason = Literal[
     "disabled",
     "answered",
 ]
-Outcome = Literal["learned", "duplicate", "corrected", "recorded", "conflict", "late", "skipped", "unlearnable", "retracted", "unknown"]
+Outcome = Literal[
+    "learned", "duplicate", "corrected", "recorded", "conflict", "late", "skipped", "unlearnable", "retracted", "erased", "unknown"
+]
 
 
 class Prediction(msgspec.Struct, frozen=True, gc=False):
@@ -71,3 +73,12 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     model_version: int
     prediction: Prediction
     query: Query
+
+
+class Applied(NamedTuple):
+    """What the fold of an event amounted to."""
+
+    outcome: Outcome | None
+    model_version: int
+    rebuild: bool = False
+    taught: str | None = None

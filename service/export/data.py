@@ -8,7 +8,7 @@ import msgspec
 
 from service.adapters.sqlite import SqliteReader
 from service.core.errors import UnknownStream
-from service.core.events import Asked, Configured, Event, Labelled, Retracted, Withdrawn
+from service.core.events import Asked, Configured, Erased, Event, Labelled, Retracted, Withdrawn
 from service.core.features import Features
 from service.core.open_queries import OpenQueries, Sample, Vote
 from service.core.times import rfc3339
@@ -108,17 +108,26 @@ def standing(log: Iterable[tuple[int, Event]]) -> OpenQueries:
     """Who said what about which sample, as the fold of the whole state has it; whether questions are still open is left out."""
     queries = OpenQueries(per_sample=1)
     for seq, event in log:
-        if isinstance(event, Asked):
-            queries.ask(event.sample_id, Sample(seq, event.at, event.expires_at))
-        elif isinstance(event, Withdrawn):
-            queries.withdraw(event.sample_id)
-        elif isinstance(event, Labelled):
-            queries.label(event.sample_id, Vote(event.labeler, event.label, seq))
-        elif isinstance(event, Retracted):
-            queries.retract(event.sample_id, event.labeler)
-        elif isinstance(event, Configured) and not queries.voted:
-            queries.per_sample = event.config.labels.per_sample
+        if isinstance(event, Configured):
+            if not queries.voted:
+                queries.per_sample = event.config.labels.per_sample
+        else:
+            _follow(queries, seq, event)
     return queries
+
+
+def _follow(queries: OpenQueries, seq: int, event: Event) -> None:
+    if isinstance(event, Asked):
+        queries.ask(event.sample_id, Sample(seq, event.at, event.expires_at))
+    elif isinstance(event, Withdrawn):
+        queries.withdraw(event.sample_id)
+    elif isinstance(event, Labelled):
+        queries.label(event.sample_id, Vote(event.labeler, event.label, seq), event.at)
+    elif isinstance(event, Retracted):
+        queries.retract(event.sample_id, event.labeler)
+    elif isinstance(event, Erased):
+        for sample_id in event.sample_ids:
+            queries.erase(sample_id)
 
 
 def _row(settling: _Settling, question: Asked | None) -> Row:

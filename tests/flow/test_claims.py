@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.core.errors import Conflict, StorageFull, UnknownSample, UnknownStream
-from service.core.events import Expired, Labelled, Retracted, Skipped, Withdrawn
+from service.core.events import Erased, Expired, Labelled, Retracted, Skipped, Withdrawn
 from service.core.open_queries import OpenQueries, Sample, Vote
 from service.core.rebuild import swift
 from service.desk import ORDERS, Desk, place
@@ -248,10 +248,11 @@ async def test_observers_hear_of_a_skip(house, questions):
 
 STEPS = {  # what happens to the questions, and an event that tells the desk of it
     "ask": lambda queries, name, _, seq: queries.ask(name, Sample(seq, utility=seq % 3)) and Withdrawn(0.0, name),
-    "label": lambda queries, name, who, seq: queries.label(name, Vote(who, "ok", seq)) and Labelled(0.0, name, "ok", who, 1, {}, {}),
+    "label": lambda queries, name, who, seq: queries.label(name, Vote(who, "ok", seq), 0.0) and Labelled(0.0, name, "ok", who, 1, {}, {}),
     "retract": lambda queries, name, who, _: queries.retract(name, who) and Retracted(0.0, name, who),
     "skip": lambda queries, name, who, _: queries.skip(name, who) and Skipped(0.0, name, who),
     "expire": lambda queries, name, *_: queries.expire(name) and Expired(0.0, name),
+    "erase": lambda queries, name, *_: name in queries.samples and (queries.erase(name) or True) and Erased(0.0, [name]),
 }
 
 
