@@ -254,7 +254,7 @@ class Words:
             return f"#{crc32(word.encode()) % self.columns}"
         if len(word) > _LONG:
             return _shared(word)
-        column = token(word)
+        column = _recent(word)
         return column if column in self.frequencies or len(self.frequencies) < self.columns else _shared(word)
 
     def state(self) -> Any:
