@@ -11,17 +11,19 @@ from service.erasure import Erasure
 from service.flow import Flow
 from service.journal import Journal
 from service.ports import Clock, Log, Observer, Workshop
+from service.questions import Questions
 from service.streams import Live, Memory, Streams
 from service.upkeep import Upkeep
 
 
 class Tuning(NamedTuple):
-    """Figures of an engine: answers remembered, the number of this start, and when a snapshot is due (events, seconds)."""
+    """Figures of an engine: answers remembered, the number of this start, when a snapshot is due (events, seconds), and streams at most."""
 
     remembered: int = 100_000
     run: int = 1
     snapshot_labels: int = 1_000
     snapshot_seconds: float = 60.0
+    streams: int = 1_000
 
 
 class Engine:
@@ -40,6 +42,7 @@ class Engine:
         """Take the outside; `new_secret` gives 16 random bytes."""
         figures = tuning or Tuning()
         self._log = log
+        self._clock = clock
         self._workshop = workshop
         memory = Memory(figures.remembered)
         self.streams = Streams()
@@ -47,6 +50,7 @@ class Engine:
         self.checkpoints = Checkpoints(self.journal, clock, figures.run)
         self.erasure = Erasure(self.journal, log, workshop, memory, self.checkpoints, clock, observers)
         self.flow = Flow(self.streams, self.journal, log, memory, self.erasure, clock, observers)
+        self.questions = Questions(self.streams, self.journal, log, clock, observers)
         self.upkeep = Upkeep(
             self.streams,
             self.journal,
@@ -59,7 +63,7 @@ class Engine:
             snapshot_seconds=figures.snapshot_seconds,
         )
         forget = [memory.forget, self.checkpoints.forget, self.upkeep.forget, *(observer.forget for observer in observers)]
-        self.administration = Administration(self.streams, self.journal, self.erasure, clock, new_secret, forget)
+        self.administration = Administration(self.streams, self.journal, self.erasure, clock, new_secret, forget, most=figures.streams)
 
     def start(self, learners: Iterable[tuple[str, Learner]]) -> None:
         """Serve these streams, and begin to take events."""
@@ -79,3 +83,8 @@ class Engine:
     def learners(self) -> list[tuple[str, Learner]]:
         """Every stream's name and state."""
         return [(name, live.learner) for name, live in self.streams.all.items()]
+
+    def claimed(self) -> list[tuple[str, int]]:
+        """Every stream's name and how many of its questions somebody holds."""
+        now = self._clock()
+        return [(name, live.desk.claimed(now)) for name, live in self.streams.all.items()]

@@ -6,28 +6,26 @@ Steps and their order only. What is durable is in the journal, what is decided i
 import asyncio
 import time
 import uuid
-from collections.abc import Callable, Sequence
-from heapq import nsmallest
+from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from service.core.config import MAX_CLASSES
 from service.core.errors import Conflict, Invalid, Unavailable, UnknownSample, UnknownStream
-from service.core.events import Asked, Event, Labelled, Retracted, Withdrawn
+from service.core.events import NOWHERE, Asked, Event, Labelled, Origin, Retracted, Withdrawn
 from service.core.features import Features
 from service.core.open_queries import Sample
 from service.core.records import Decision, Outcome
 from service.erasure import Erasure, refuse_erased
-from service.journal import Committed, Journal
+from service.journal import Committed, Journal, folded
 from service.ports import Clock, Log, Observer
 from service.streams import Live, Memory, Remembered, Streams, fingerprint
 
 ASK_PATIENCE = 1.0  # seconds that a sample waits for its question to be durable
-LABEL_PATIENCE = 15.0  # seconds that a label waits
 
 
-class Answer(NamedTuple):
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """What a sample gets."""
 
     decision: Decision
@@ -73,51 +71,104 @@ class Flow:
 
     # --- samples -------------------------------------------------------------------------------------------------------------
 
-    async def observe(self, stream: str, sample_id: str | None, features: Features, sampled_at: str | None = None) -> Answer:
+    async def observe(self, stream: str, sample_id: str | None, features: Features, origin: Origin = NOWHERE) -> Answer:
         """Predict and decide; an answer that asks comes only after its question is durable."""
+        answer = self.answer_to(stream, sample_id, features, origin)
+        return answer if isinstance(answer, Answer) else await answer
+
+    def answer_to(self, stream: str, sample_id: str | None, features: Features, origin: Origin = NOWHERE) -> Answer | Awaitable[Answer]:
+        """The answer itself where nothing has to be waited for, which is nearly always; else what will give it."""
         live = self._streams[stream]
         if sample_id is None:
-            return Answer(await self._decide(live, uuid.uuid4().hex, features, sampled_at, remember=False), replayed=False)
+            return self._answer(live, uuid.uuid4().hex, features, origin, remember=False)
+        if live.busy(sample_id):
+            return self._in_turn(live, sample_id, features, origin)
+        remembered = self._memory.get(stream, sample_id)
+        if remembered is not None:
+            return self._again(stream, _same(remembered, sample_id, features))
+        if sample_id in live.learner.queries.samples:
+            return self._in_turn(live, sample_id, features, origin)
+        return self._answer(live, sample_id, features, origin, remember=True)
+
+    def _answer(self, live: Live, sample_id: str, features: Features, origin: Origin, *, remember: bool) -> Answer | Awaitable[Answer]:
+        decision, seconds = self._decide(live, sample_id, features)
+        if not decision.query.ask:
+            return self._answered(live, decision, features, seconds, remember=remember)
+        standing = self._ask(live, decision, features, origin)
+        live.hold(sample_id)
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+        def told(known: "asyncio.Future[Decision]") -> None:
+            live.let_go(sample_id)
+            try:
+                result = self._answered(live, known.result(), features, seconds, remember=remember)
+            except Exception as error:  # noqa: BLE001 - it is the waiting request's
+                if not answer.done():
+                    answer.set_exception(error)
+            else:
+                if not answer.done():
+                    answer.set_result(result)
+
+        standing.add_done_callback(told)
+        return answer
+
+    async def _in_turn(self, live: Live, sample_id: str, features: Features, origin: Origin) -> Answer:
         async with live.turn(sample_id):
             stored = await self._stored(live, sample_id, features)
             if stored is not None:
-                for observer in self._observers:
-                    observer.replayed(stream)
-                return Answer(stored, replayed=True)
-            return Answer(await self._decide(live, sample_id, features, sampled_at, remember=True), replayed=False)
+                return self._again(live.name, stored)
+            decision, seconds = self._decide(live, sample_id, features)
+            if decision.query.ask:
+                decision = await asyncio.shield(self._ask(live, decision, features, origin))
+            return self._answered(live, decision, features, seconds, remember=True)
 
-    async def _decide(self, live: Live, sample_id: str, features: Features, sampled_at: str | None, *, remember: bool) -> Decision:
+    def _decide(self, live: Live, sample_id: str, features: Features) -> tuple[Decision, float]:
         started = time.perf_counter()
         decision = live.learner.decide(sample_id, features, self._clock(), available=not self._journal.stalled)
-        seconds = time.perf_counter() - started
-        if decision.query.ask:
-            decision = await self._ask(live, decision, features, sampled_at)
+        return decision, time.perf_counter() - started
+
+    def _answered(self, live: Live, decision: Decision, features: Features, seconds: float, *, remember: bool) -> Answer:
         if remember and not live.dropped:
-            self._memory.put(live.name, sample_id, Remembered(fingerprint(features), decision, live.learner.vectoriser.kept(features)))
+            remembered = Remembered(fingerprint(features), decision, live.learner.vectoriser.kept(features))
+            self._memory.put(live.name, decision.id, remembered)
         for observer in self._observers:
             observer.decided(live.name, decision, seconds)
-        return decision
+        return Answer(decision, replayed=False)
 
-    async def _ask(self, live: Live, decision: Decision, features: Features, sampled_at: str | None) -> Decision:
-        learner = live.learner
-        event = learner.question(decision, features, sampled_at)
-        token = learner.budget.take()
+    def _again(self, stream: str, decision: Decision) -> Answer:
+        for observer in self._observers:
+            observer.replayed(stream)
+        return Answer(decision, replayed=True)
+
+    def _ask(self, live: Live, decision: Decision, features: Features, origin: Origin) -> "asyncio.Future[Decision]":
+        """The decision as it stands: when its question is durable, or without a question as soon as patience ends."""
+        loop = asyncio.get_running_loop()
+        budget = live.learner.budget
+        event = live.learner.question(decision, features, origin)
+        token = budget.take()
+        standing: asyncio.Future[Decision] = loop.create_future()
         try:
-            asked = self._append(live, event, settle=lambda: learner.budget.release(token))
+            question = self._append(live, event, settle=lambda: budget.release(token))
         except UnknownStream:
-            learner.budget.release(token)
+            budget.release(token)
             raise
-        try:
-            await asyncio.wait_for(asyncio.shield(asked), ASK_PATIENCE)
-        except TimeoutError:
-            asked.add_done_callback(lambda done: self._withdraw(live, decision.id, done))
-            return _unavailable(decision)
-        except Unavailable:
-            return _unavailable(decision)
-        return decision
+
+        def landed(done: "asyncio.Future[Committed]") -> None:
+            patience.cancel()
+            error = done.exception()
+            if standing.done():
+                self._withdraw(live, decision.id, done)
+            elif error is None or isinstance(error, Unavailable):
+                standing.set_result(decision if error is None else _unavailable(decision))
+            else:
+                standing.set_exception(error)
+
+        patience = loop.call_later(ASK_PATIENCE, _give_up, standing, decision)
+        question.add_done_callback(landed)
+        return standing
 
     def _withdraw(self, live: Live, sample_id: str, landed: "asyncio.Future[Committed]") -> None:
-        if not landed.cancelled() and landed.exception() is None and not live.dropped:
+        if landed.exception() is None and not live.dropped:
             self._journal.append(live.name, Withdrawn(self._clock(), sample_id))
 
     def _append(self, live: Live, event: Event, settle: Callable[[], None] | None = None) -> "asyncio.Future[Committed]":
@@ -130,9 +181,7 @@ class Flow:
         refuse_erased(live, sample_id)
         remembered = self._memory.get(live.name, sample_id)
         if remembered is not None:
-            if remembered.features != fingerprint(features):
-                raise Conflict(_OTHER_FEATURES.format(sample_id))
-            return remembered.decision
+            return _same(remembered, sample_id, features)
         sample = live.learner.queries.samples.get(sample_id)
         if sample is None:
             return None
@@ -172,13 +221,7 @@ class Flow:
             return await self._learn(live, sample_id, Retracted(self._clock(), sample_id, labeler))
 
     async def _learn(self, live: Live, sample_id: str, event: Labelled | Retracted) -> Learned:
-        future = self._append(live, event)
-        try:
-            committed = await asyncio.wait_for(asyncio.shield(future), LABEL_PATIENCE)
-        except TimeoutError:
-            message = "the log does not answer; send the label again, it is learned once"
-            raise Unavailable(message) from None
-        applied = committed.applied
+        applied = await folded(self._append(live, event), "the log does not answer; send the label again, it is learned once")
         return self._told(live, sample_id, Learned(applied.outcome or "unknown", applied.model_version, applied.rebuild))
 
     def _told(self, live: Live, sample_id: str, learned: Learned) -> Learned:
@@ -238,19 +281,16 @@ class Flow:
             raise UnknownSample(_NOT_HELD.format(sample_id))
         return Held(decision, sample)
 
-    async def waiting(self, stream: str, order: str, limit: int, after: tuple[float, int] | None) -> list[tuple[Sample, Asked]]:
-        """Open questions in order of utility or age, at most `limit`, behind the place `after` (see `place`)."""
-        queries = self._streams[stream].learner.queries
-        places = ((place(queries.samples[sample_id], order), sample_id) for sample_id in queries.open)
-        first = nsmallest(limit, (item for item in places if after is None or item[0] > after))
-        chosen = [queries.samples[sample_id] for _, sample_id in first]
-        found = await self.events(stream, [sample.asked_seq for sample in chosen])
-        return [(sample, event) for sample, event in zip(chosen, found, strict=True) if isinstance(event, Asked)]
+
+def _same(remembered: Remembered, sample_id: str, features: Features) -> Decision:
+    if remembered.features != fingerprint(features):
+        raise Conflict(_OTHER_FEATURES.format(sample_id))
+    return remembered.decision
 
 
-def place(sample: Sample, order: str) -> tuple[float, int]:
-    """Where a question stands in a list: by age, or by utility and then age."""
-    return (-sample.utility if order == "utility" else 0.0, sample.asked_seq)
+def _give_up(standing: "asyncio.Future[Decision]", decision: Decision) -> None:
+    if not standing.done():
+        standing.set_result(_unavailable(decision))
 
 
 def _unavailable(decision: Decision) -> Decision:

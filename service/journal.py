@@ -9,9 +9,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from service.core.events import Event
+from service.core.errors import Unavailable
+from service.core.events import Event, Labelled
 from service.core.records import Applied
 from service.ports import Entry, Log, Observer, Result
+
+PATIENCE = 15.0  # seconds that a label or a change waits for the log
 
 _TURN = 0.002  # seconds of folding before others get the loop
 _SLOW = 1.0  # seconds without an answer after which the log counts as stalled
@@ -51,8 +54,8 @@ class Journal:
         """Begin to take events."""
         loop = asyncio.get_running_loop()
 
-        def deliver(results: Sequence[Result]) -> None:
-            loop.call_soon_threadsafe(self._deliver, results)
+        def deliver(results: Sequence[Result], writing: float) -> None:
+            loop.call_soon_threadsafe(self._deliver, results, writing)
 
         self._log.start(deliver)
 
@@ -73,10 +76,16 @@ class Journal:
         return future
 
     @property
+    def waiting(self) -> int:
+        """Events that are submitted and not yet folded."""
+        return len(self._waiting)
+
+    @property
     def stalled(self) -> bool:
         """Whether the oldest event has been waiting for its commit for more than a second."""
-        oldest = next(iter(self._waiting.values()), None)
-        return oldest is not None and time.monotonic() - oldest.since > _SLOW
+        if not self._waiting:
+            return False
+        return time.monotonic() - next(iter(self._waiting.values())).since > _SLOW
 
     async def settled(self) -> None:
         """Wait until everything submitted so far is folded or failed."""
@@ -90,14 +99,14 @@ class Journal:
         if not self._waiting:
             self._idle.set()
 
-    def _deliver(self, results: Sequence[Result]) -> None:
+    def _deliver(self, results: Sequence[Result], writing: float) -> None:
         failed = sum(result.error is not None for result in results)
         since = self._waiting[results[0].entry.ticket].since
         for observer in self._observers:
             if failed:
                 observer.failed(failed)
             if len(results) > failed:
-                observer.committed(len(results) - failed, time.monotonic() - since)
+                observer.committed(len(results) - failed, time.monotonic() - since, writing)
         self._results.extend(results)
         if not self._folding:
             self._run()
@@ -122,13 +131,25 @@ class Journal:
         if result.error is not None:
             _fail(future, result.error)
             return
+        started = time.perf_counter()
         try:
             applied = self._fold(result.entry.stream, result.seq, result.entry.event)
         except Exception as error:  # noqa: BLE001 - one stream's broken fold must not stop the others
             _fail(future, error)
             return
+        if isinstance(result.entry.event, Labelled):
+            for observer in self._observers:
+                observer.learned(result.entry.stream, time.perf_counter() - started)
         if not future.done():
             future.set_result(Committed(result.seq, applied))
+
+
+async def folded(change: "asyncio.Future[Committed]", silent: str) -> Applied:
+    """Wait until an event is on disk and folded, and give what that made of it; raises `Unavailable`, with `silent` if time runs out."""
+    try:
+        return (await asyncio.wait_for(asyncio.shield(change), PATIENCE)).applied
+    except TimeoutError:
+        raise Unavailable(silent) from None
 
 
 def _fail(future: "asyncio.Future[Committed]", error: Exception) -> None:

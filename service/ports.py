@@ -29,7 +29,7 @@ class Result(NamedTuple):
     error: Exception | None
 
 
-Deliver = Callable[[Sequence[Result]], None]
+Deliver = Callable[[Sequence[Result], float], None]  # and the seconds that writing them took
 
 
 class Log(Protocol):
@@ -118,8 +118,12 @@ class Observer(Protocol):
         """So many samples were erased."""
         ...
 
-    def committed(self, count: int, seconds: float) -> None:
-        """So many events became durable together."""
+    def learned(self, stream: str, seconds: float) -> None:
+        """An answer that is on disk was folded, which took so long."""
+        ...
+
+    def committed(self, count: int, seconds: float, writing: float) -> None:
+        """So many events became durable together, `seconds` after the first of them was submitted; writing took `writing` of these."""
         ...
 
     def failed(self, count: int) -> None:

@@ -2,9 +2,12 @@
 
 import asyncio
 import contextlib
+import logging
 import signal
+import ssl
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import structlog
 import uvicorn
@@ -13,20 +16,33 @@ from service.bootstrap import Service
 from service.settings import Settings
 
 _DRAIN = 10  # seconds that running requests have
+_KEEP_ALIVE = 75  # seconds that an idle connection stays open: longer than the minute after which proxies give theirs up
 
 
 def _log_plainly(level: str) -> None:
-    """One line of JSON an event; tracebacks without local variables, which would hold people's data and take long to draw."""
+    """One line of JSON an event (readable text on a terminal), uvicorn's own among them.
+
+    Tracebacks come without local variables, which would hold people's data and take long to draw.
+    """
+    terminal = sys.stderr.isatty()
+    renderer = (
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        if terminal
+        else structlog.processors.JSONRenderer()
+    )
+    chain: list[structlog.typing.Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        *([] if terminal else [structlog.processors.format_exc_info]),
+    ]
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
+        processors=[*chain, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=chain))
+    logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
 
 
 class _Server(uvicorn.Server):
@@ -39,6 +55,19 @@ class _Server(uvicorn.Server):
         yield
 
 
+def _tls(settings: Settings) -> dict[str, Any]:
+    if settings.ssl_certfile is None:
+        return {}
+    password = settings.ssl_keyfile_password
+    return {
+        "ssl_certfile": settings.ssl_certfile,
+        "ssl_keyfile": settings.ssl_keyfile,
+        "ssl_keyfile_password": None if password is None else password.get_secret_value(),
+        "ssl_ca_certs": None if settings.ssl_ca_certs is None else str(settings.ssl_ca_certs),
+        "ssl_cert_reqs": ssl.CERT_NONE if settings.ssl_ca_certs is None else ssl.CERT_REQUIRED,
+    }
+
+
 def serve(settings: Settings) -> None:
     """Serve until a signal comes."""
     _log_plainly(settings.log_level)
@@ -47,9 +76,12 @@ def serve(settings: Settings) -> None:
         service.app,
         host=settings.host,
         port=settings.port,
-        log_level=settings.log_level,
+        log_config=None,
         access_log=False,
+        proxy_headers=False,  # nobody asks where a request came from
         timeout_graceful_shutdown=_DRAIN,
+        timeout_keep_alive=_KEEP_ALIVE,
         server_header=False,
+        **_tls(settings),
     )
     _Server(config).run()

@@ -9,21 +9,15 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from heapq import heapify, heappop, heappush
 from itertools import islice, takewhile
-from typing import NamedTuple
+
+import msgspec
 
 from service.core.errors import UnknownStream
 from service.core.events import Asked, Checkpoint, Event, Labelled, Retracted
 from service.core.features import Features
 from service.core.learner import Learner
 from service.core.records import Applied, Decision
-
-
-class _Turn:
-    """Whose turn it is on a sample, and how many work on it or wait."""
-
-    def __init__(self) -> None:
-        self.lock = asyncio.Lock()
-        self.users = 0
+from service.desk import Desk
 
 
 class Live:
@@ -44,9 +38,10 @@ class Live:
         self.leaving: set[str] = set()
         self._by_age: deque[str] | None = None
         queries = learner.queries
+        self.desk = Desk(queries)
         self._expiries = [(queries.samples[sample_id].expires_at, sample_id) for sample_id in queries.open]
         heapify(self._expiries)
-        self._turns: dict[str, _Turn] = {}
+        self._turns: dict[str, asyncio.Future[None]] = {}
 
     def apply(self, seq: int, event: Event) -> Applied:
         """Fold one committed event."""
@@ -56,6 +51,7 @@ class Live:
         self.changes += not isinstance(event, Checkpoint)
         if self.tail is not None and applied.taught is not None and isinstance(event, Labelled):
             self.tail.append((event, applied.taught))
+        self.desk.follow(event)
         if isinstance(event, Asked | Retracted):
             self.watch(event.sample_id)
         if self._by_age is not None and len(samples) > known:
@@ -85,21 +81,31 @@ class Live:
         aged = takewhile(lambda sample_id: samples[sample_id].asked_at < than, waiting)
         return [sample_id for sample_id in islice(aged, most) if not samples[sample_id].erased]
 
+    def busy(self, sample_id: str) -> bool:
+        """Whether somebody works on this sample."""
+        return sample_id in self._turns
+
+    def hold(self, sample_id: str) -> None:
+        """Take the turn on a sample that nobody works on, without waiting; `let_go` ends it."""
+        self._turns[sample_id] = asyncio.get_running_loop().create_future()
+
+    def let_go(self, sample_id: str) -> None:
+        """End the turn that was held."""
+        self._turns.pop(sample_id).set_result(None)
+
     @asynccontextmanager
     async def turn(self, sample_id: str) -> AsyncIterator[None]:
         """Be the only one who works on this sample: a second request with its id waits for the first one's commit."""
-        turn = self._turns.setdefault(sample_id, _Turn())
-        turn.users += 1
+        while (other := self._turns.get(sample_id)) is not None:
+            await asyncio.shield(other)
+        self.hold(sample_id)
         try:
-            async with turn.lock:
-                yield
+            yield
         finally:
-            turn.users -= 1
-            if not turn.users:
-                del self._turns[sample_id]
+            self.let_go(sample_id)
 
 
-class Remembered(NamedTuple):
+class Remembered(msgspec.Struct, frozen=True, gc=False):
     """A sample's answer, the hash of its features, by which the same id with other content is told, and what preprocessing kept raw."""
 
     features: int
@@ -160,8 +166,8 @@ class Streams:
 
     def __getitem__(self, name: str) -> Live:
         """The stream of that name; raises `UnknownStream`."""
-        live = self.find(name)
-        if live is None:
+        live = self._live.get(name)
+        if live is None or live.dropped:
             message = f"there is no stream {name!r}; create it with PUT /v1/streams/{name}"
             raise UnknownStream(message)
         return live

@@ -108,7 +108,7 @@ class InMemoryLog:
         while (entry := self._queue.get()) is not None:
             self._passable.wait()
             if not isinstance(entry, Future):
-                deliver([self._commit(entry)])
+                deliver([self._commit(entry)], 0.0)
             elif self.fail_scrubs:
                 entry.set_exception(StorageFull("the disk is full"))
             else:
@@ -190,9 +190,13 @@ class RecordingObserver:
         """So many samples were erased."""
         self.told.append(("erased", stream, count))
 
-    def committed(self, count: int, seconds: float) -> None:
+    def learned(self, stream: str, seconds: float) -> None:
+        """An answer that is on disk was folded."""
+        self.told.append(("learned", stream, seconds))
+
+    def committed(self, count: int, seconds: float, writing: float) -> None:
         """So many events became durable together."""
-        self.told.append(("committed", count, seconds))
+        self.told.append(("committed", count, seconds, writing))
 
     def failed(self, count: int) -> None:
         """So many events could not be stored."""

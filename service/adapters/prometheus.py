@@ -1,13 +1,22 @@
-"""Metrics: an observer that counts, and a collector that looks at the streams when it is scraped. Nothing is decided here."""
+"""Metrics: an observer that counts, and a collector that looks at the streams when it is scraped. Nothing is decided here.
+
+What happens with every sample is counted in plain numbers, which costs a fraction of a microsecond; a scrape makes series of them.
+"""
 
 import contextlib
+import platform
+import time
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
+from importlib.metadata import version
+from itertools import accumulate
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from service import __version__
 from service.core.budget import BudgetManager
 from service.core.learner import Learner
 from service.core.records import Decision, Outcome
@@ -17,37 +26,58 @@ _COMMIT = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 _DELAY = (1.0, 10.0, 60.0, 600.0, 3_600.0, 21_600.0, 86_400.0, 259_200.0, 604_800.0, 2_592_000.0)  # seconds
 
 Learners = Callable[[], Iterable[tuple[str, Learner]]]
+Counts = Callable[[], Iterable[tuple[str, int]]]
+
+
+class _Tally:
+    """What was decided in one stream: samples by reason, and the times it took, in the buckets of `_QUICK`."""
+
+    __slots__ = ("buckets", "reasons", "seconds")
+
+    def __init__(self) -> None:
+        self.reasons: dict[str, int] = {}
+        self.buckets = [0] * (len(_QUICK) + 1)
+        self.seconds = 0.0
 
 
 class PrometheusObserver:
-    """Counts what happens; children are looked up once a combination of labels."""
+    """Counts what happens."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         """Register the metrics."""
-        self._decisions = Counter("askwhen_decisions", "Samples decided.", ["stream", "reason"], registry=registry)
-        self._replayed = Counter("askwhen_replays", "Samples whose stored answer was given again.", ["stream"], registry=registry)
-        self._labels = Counter("askwhen_labels", "Answers taken in.", ["stream", "outcome"], registry=registry)
-        self._erased = Counter("askwhen_erased", "Samples erased.", ["stream"], registry=registry)
-        self._deciding = Histogram("askwhen_decision_seconds", "Time to predict and decide.", ["stream"], buckets=_QUICK, registry=registry)
-        self._delay = Histogram(
-            "askwhen_label_delay_seconds", "Time from question to answer.", ["stream"], buckets=_DELAY, registry=registry
-        )
-        self._commits = Histogram("askwhen_commit_seconds", "Time from an event to its commit on disk.", buckets=_COMMIT, registry=registry)
-        self._events = Counter("askwhen_events", "Events that became durable.", registry=registry)
-        self._lost = Counter("askwhen_commit_failures", "Events that could not be stored.", registry=registry)
-        self._rebuilds = Histogram("askwhen_rebuild_seconds", "Time to rebuild a model.", ["stream"], buckets=_COMMIT, registry=registry)
-        self._snapshots = Histogram("askwhen_snapshot_seconds", "Time to write a snapshot.", ["stream"], buckets=_COMMIT, registry=registry)
+
+        def histogram(name: str, about: str, buckets: tuple[float, ...], labels: Iterable[str] = ()) -> Histogram:
+            return Histogram(name, about, labels, buckets=buckets, registry=registry)
+
+        def counter(name: str, about: str, labels: Iterable[str] = ()) -> Counter:
+            return Counter(name, about, labels, registry=registry)
+
+        of_stream = ("stream",)
+        self.tallies: dict[str, _Tally] = {}
+        self.snapshots_at: dict[str, float] = {}
+        self._replayed = counter("askwhen_replays", "Samples whose stored answer was given again.", of_stream)
+        self._labels = counter("askwhen_labels", "Answers taken in.", ("stream", "outcome"))
+        self._erased = counter("askwhen_erased", "Samples erased.", of_stream)
+        self._delay = histogram("askwhen_label_delay_seconds", "Time from question to answer.", _DELAY, of_stream)
+        self._learning = histogram("askwhen_learn_seconds", "Time to learn an answer that is on disk.", _QUICK, of_stream)
+        self._commits = histogram("askwhen_commit_seconds", "Time from an event to its commit on disk.", _COMMIT)
+        self._syncs = histogram("askwhen_fsync_seconds", "Time to write and sync events that are committed together.", _COMMIT)
+        self._events = counter("askwhen_events", "Events that became durable.")
+        self._lost = counter("askwhen_commit_failures", "Events that could not be stored.")
+        self._refused = counter("askwhen_refusals", "Requests that were refused, by status.", ("status",))
+        self._rebuilds = histogram("askwhen_rebuild_seconds", "Time to rebuild a model.", _COMMIT, of_stream)
+        self._snapshots = histogram("askwhen_snapshot_seconds", "Time to write a snapshot.", _COMMIT, of_stream)
         self._outcomes: set[tuple[str, str]] = set()
-        self._decided: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
 
     def decided(self, stream: str, decision: Decision, seconds: float) -> None:
         """A sample was decided."""
-        key = (stream, decision.query.reason)
-        children = self._decided.get(key)
-        if children is None:
-            children = self._decided[key] = (self._decisions.labels(*key), self._deciding.labels(stream))
-        children[0].inc()
-        children[1].observe(seconds)
+        tally = self.tallies.get(stream)
+        if tally is None:
+            tally = self.tallies[stream] = _Tally()
+        reason = decision.query.reason
+        tally.reasons[reason] = tally.reasons.get(reason, 0) + 1
+        tally.buckets[bisect_left(_QUICK, seconds)] += 1
+        tally.seconds += seconds
 
     def replayed(self, stream: str) -> None:
         """A sample's stored answer was given again."""
@@ -64,14 +94,23 @@ class PrometheusObserver:
         """So many samples were erased."""
         self._erased.labels(stream).inc(count)
 
-    def committed(self, count: int, seconds: float) -> None:
-        """So many events became durable together."""
+    def learned(self, stream: str, seconds: float) -> None:
+        """An answer that is on disk was folded."""
+        self._learning.labels(stream).observe(seconds)
+
+    def committed(self, count: int, seconds: float, writing: float) -> None:
+        """So many events became durable together, `seconds` after the first of them was submitted; writing took `writing` of these."""
         self._events.inc(count)
         self._commits.observe(seconds)
+        self._syncs.observe(writing)
 
     def failed(self, count: int) -> None:
         """So many events could not be stored."""
         self._lost.inc(count)
+
+    def refused(self, status: int) -> None:
+        """A request was refused."""
+        self._refused.labels(str(status)).inc()
 
     def rebuilt(self, stream: str, seconds: float) -> None:
         """A model without superseded answers took over."""
@@ -79,36 +118,40 @@ class PrometheusObserver:
 
     def snapshotted(self, stream: str, seconds: float) -> None:
         """A snapshot was written."""
+        self.snapshots_at[stream] = time.monotonic()
         self._snapshots.labels(stream).observe(seconds)
 
     def forget(self, stream: str) -> None:
         """A stream was deleted: its series end."""
-        for key in [key for key in self._decided if key[0] == stream]:
-            del self._decided[key]
-            self._decisions.remove(*key)
+        self.tallies.pop(stream, None)
+        self.snapshots_at.pop(stream, None)
         for stream_name, outcome in [key for key in self._outcomes if key[0] == stream]:
             self._outcomes.discard((stream_name, outcome))
             self._labels.remove(stream_name, outcome)
-        for metric in (self._replayed, self._erased, self._deciding, self._delay, self._rebuilds, self._snapshots):
+        for metric in (self._replayed, self._erased, self._delay, self._learning, self._rebuilds, self._snapshots):
             with contextlib.suppress(KeyError):
                 metric.remove(stream)
 
 
 class StreamCollector(Collector):
-    """The streams' accounts as they are at the moment of a scrape."""
+    """The streams' accounts as they are at the moment of a scrape, and what was tallied of their samples."""
 
     _METRICS: tuple[tuple[str, str, Callable[[BudgetManager], float]], ...] = (
         ("askwhen_samples_total", "Samples seen.", lambda budget: budget.seen),
         ("askwhen_asked_total", "Questions asked.", lambda budget: budget.asked),
         ("askwhen_given_back_total", "Questions given back to the budget.", lambda budget: budget.given_back),
         ("askwhen_budget_due_labels", "Labels that the rate has earned, less what was forfeited.", lambda budget: budget.due),
+        ("askwhen_budget_spent_labels", "Questions asked and on their way, less those given back.", lambda budget: budget.spent),
         ("askwhen_budget_left_labels", "Questions that may still be asked.", lambda budget: budget.left),
         ("askwhen_open_questions", "Questions that wait for an answer.", lambda budget: budget.open),
     )
 
-    def __init__(self, learners: Learners) -> None:
-        """Take the function that gives all streams."""
+    def __init__(self, learners: Learners, claimed: Counts, queued: Callable[[], int], observer: PrometheusObserver) -> None:
+        """Take what gives all streams, the questions held in each, and the events on their way to the log; and the observer's tallies."""
         self._learners = learners
+        self._claimed = claimed
+        self._queued = queued
+        self._observer = observer
 
     def collect(self) -> Iterator[Metric]:
         """One family a figure, one sample a stream."""
@@ -117,9 +160,30 @@ class StreamCollector(Collector):
             yield _family(name, about, [(stream, of(learner.budget)) for stream, learner in streams])
         yield _family("askwhen_model_version", "Version of the serving model.", [(stream, learner.version) for stream, learner in streams])
         yield _family("askwhen_taught_total", "Labels that taught the model.", [(stream, learner.labels) for stream, learner in streams])
+        yield _family("askwhen_claimed_questions", "Open questions that somebody holds.", self._claimed())
+        now = time.monotonic()
+        ages = [(stream, now - at) for stream, at in self._observer.snapshots_at.items()]
+        yield _family("askwhen_snapshot_age_seconds", "Time since this server last wrote a snapshot.", ages)
+        yield from _decided(self._observer.tallies)
+        yield GaugeMetricFamily("askwhen_log_queue_events", "Events on their way to the log.", value=self._queued())
+        build = GaugeMetricFamily("askwhen_build_info", "What is running.", labels=["version", "river", "python"])
+        build.add_metric([__version__, version("river"), platform.python_version()], 1)
+        yield build
 
 
-def _family(name: str, about: str, values: list[tuple[str, float]]) -> Metric:
+def _decided(tallies: dict[str, _Tally]) -> Iterator[Metric]:
+    decisions = CounterMetricFamily("askwhen_decisions", "Samples decided.", labels=["stream", "reason"])
+    times = HistogramMetricFamily("askwhen_decision_seconds", "Time to predict and decide.", labels=["stream"])
+    bounds = [*map(str, _QUICK), "+Inf"]
+    for stream, tally in tallies.items():
+        for reason, count in tally.reasons.items():
+            decisions.add_metric([stream, reason], count)
+        times.add_metric([stream], list(zip(bounds, accumulate(tally.buckets), strict=True)), tally.seconds)
+    yield decisions
+    yield times
+
+
+def _family(name: str, about: str, values: Iterable[tuple[str, float]]) -> Metric:
     kind = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
     family: CounterMetricFamily | GaugeMetricFamily = kind(name.removesuffix("_total"), about, labels=["stream"])
     for stream, value in values:
@@ -127,11 +191,14 @@ def _family(name: str, about: str, values: list[tuple[str, float]]) -> Metric:
     return family
 
 
-def metrics(learners: Learners) -> tuple[PrometheusObserver, Callable[[str], tuple[bytes, str]]]:
+def metrics(
+    learners: Learners, claimed: Counts, queued: Callable[[], int] = lambda: 0
+) -> tuple[PrometheusObserver, Callable[[str], tuple[bytes, str]]]:
     """An observer over a registry of its own, and the function that renders it for an Accept header: body and media type."""
     registry = CollectorRegistry()
     observer = PrometheusObserver(registry)
-    registry.register(StreamCollector(learners))
+    registry.register(StreamCollector(learners, claimed, queued, observer))
+    ProcessCollector(namespace="askwhen", registry=registry)
 
     def render(accept: str) -> tuple[bytes, str]:
         encode, media_type = choose_encoder(accept)

@@ -1,5 +1,6 @@
-"""The ASGI app: paths, errors, documentation. `create_app` takes all it needs; nothing is made at import."""
+"""The ASGI app: edge, paths, errors, documentation. `create_app` takes all it needs; nothing is made at import."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -8,12 +9,32 @@ from fastapi import FastAPI
 
 from service import __version__
 from service.api import errors
-from service.api.documents import components
-from service.api.routes import Routes
+from service.api.documents import complete
+from service.api.edge import Edge
+from service.api.intake import Intake, Limits
+from service.api.routes import Render, Routes
+from service.api.takers import Takers
+from service.engine import Engine
+from service.guard import Guard
+
+Lifespan = Callable[[], Awaitable[None]]
 
 
-def create_app(routes: Routes, start: Callable[[], Awaitable[None]], stop: Callable[[], Awaitable[None]]) -> FastAPI:
-    """Build the app; `start` runs before the first request, `stop` after the last."""
+async def _nothing() -> None:
+    pass
+
+
+def create_app(
+    engine: Engine,
+    guard: Guard,
+    render_metrics: Render,
+    *,
+    start: Lifespan = _nothing,
+    stop: Lifespan = _nothing,
+    limits: Limits | None = None,
+    refused: Callable[[int], None] = lambda _: None,
+) -> Edge:
+    """Build the app; `start` runs before the first request, `stop` after the last; `refused` is told the status of every refusal."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -23,15 +44,18 @@ def create_app(routes: Routes, start: Callable[[], Awaitable[None]], stop: Calla
         finally:
             await stop()
 
+    bounds = limits or Limits()
+    takers = Takers(engine.flow)
+    turn = asyncio.Lock()
+    samples = Intake(takers.sample, engine.streams.__getitem__, bounds, turn)
+    labels = Intake(takers.label, engine.streams.__getitem__, bounds, turn)
     app = FastAPI(title="askwhen", version=__version__, summary="Decides what to ask, and learns from every answer.", lifespan=lifespan)
-    errors.install(app)
-    routes.install(app)
+    errors.install(app, refused)
+    Routes(engine, samples, labels, render_metrics, bounds.body).install(app)
     generated = app.openapi
 
     def openapi() -> dict[str, Any]:
-        document = generated()
-        document.setdefault("components", {})["schemas"] = components()
-        return document
+        return complete(generated())
 
     app.openapi = openapi  # type: ignore[method-assign]
-    return app
+    return Edge(app, samples, labels, guard, bounds.requests, refused)

@@ -8,7 +8,11 @@ import msgspec
 
 from service.api import schemas
 from service.api.errors import MEDIA_TYPE, Problem
+from service.api.parcels import CLOUD_EVENT, CLOUD_EVENTS, CloudEvent
+from service.api.replies import JSON, NDJSON
+from service.api.scopes import needed
 from service.core.config import StreamConfig
+from service.guard import Scope
 
 _REF = "#/components/schemas/{name}"
 
@@ -17,52 +21,121 @@ class _Shape(NamedTuple):
     body: Any = None
     answers: Mapping[int, Any] = MappingProxyType({})
     errors: tuple[int, ...] = ()
+    batches: bool = False
+    media_type: str = JSON
 
 
 _READ = (404, 422)
 _WRITE = (404, 413, 415, 422, 503, 507)
 
 _SHAPES: dict[str, _Shape] = {
-    "put_stream": _Shape(StreamConfig, {200: schemas.StreamOut, 201: schemas.StreamOut}, (413, 415, 422, 503, 507)),
+    "put_stream": _Shape(StreamConfig, {200: schemas.StreamOut, 201: schemas.StreamOut}, (409, 413, 415, 422, 503, 507)),
     "patch_stream": _Shape(dict[str, Any], {200: schemas.StreamOut}, _WRITE),
     "get_stream": _Shape(None, {200: schemas.StreamOut}, _READ),
     "list_streams": _Shape(None, {200: schemas.StreamsOut}),
     "delete_stream": _Shape(None, {204: None}, (404, 422, 503, 507)),
-    "post_sample": _Shape(schemas.SampleIn, {200: schemas.SampleOut}, (404, 409, 413, 415, 422)),
+    "post_samples": _Shape(schemas.SampleIn, {200: schemas.SampleOut}, (404, 409, 413, 415, 422, 503), batches=True),
     "get_sample": _Shape(None, {200: schemas.HeldOut}, _READ),
     "delete_sample": _Shape(None, {200: schemas.ErasedOut}, (404, 422, 503, 507)),
-    "post_label": _Shape(schemas.LabelIn, {200: schemas.LabelOut}, (409, *_WRITE)),
+    "post_labels": _Shape(schemas.LabelIn, {200: schemas.LabelOut}, (409, *_WRITE), batches=True),
     "delete_label": _Shape(None, {200: schemas.LabelOut}, (404, 422, 503, 507)),
     "list_queries": _Shape(None, {200: schemas.QueriesOut}, _READ),
+    "claim_queries": _Shape(schemas.ClaimIn, {200: schemas.QueriesOut}, (404, 413, 415, 422)),
+    "skip_query": _Shape(schemas.SkipIn, {200: schemas.LabelOut}, (409, *_WRITE)),
+    "release_query": _Shape(schemas.ReleaseIn, {200: schemas.ReleasedOut}, (404, 409, 413, 415, 422)),
     "catalogue": _Shape(None, {200: dict[str, Any]}),
     "livez": _Shape(None, {200: schemas.Status}),
     "readyz": _Shape(None, {200: schemas.Status}),
-    "metrics": _Shape(),
+    "metrics": _Shape(None, {200: str}, media_type="text/plain"),
 }
 
+_GUARDED = (400, 401, 403, 429, 503)  # what may come of any request that needs a key
 
-def document(route: str) -> dict[str, Any]:
+
+def document(route: str, method: str, path: str) -> dict[str, Any]:
     """The arguments that document a route, for FastAPI's `add_api_route`."""
     shape = _SHAPES[route]
-    answers: dict[int | str, dict[str, Any]] = {status: _content("application/json", answer) for status, answer in shape.answers.items()}
-    answers |= {status: _content(MEDIA_TYPE, Problem) for status in shape.errors}
-    extra = {} if shape.body is None else {"requestBody": {"required": True, **_content("application/json", shape.body, described=False)}}
+    scopes = needed(method, path)
+    refusals = shape.errors if scopes is None else (*shape.errors, *_GUARDED)
+    answers: dict[int | str, dict[str, Any]] = {
+        status: _content(_ways(answer, shape.media_type, batches=shape.batches), answer) for status, answer in shape.answers.items()
+    }
+    answers |= {status: _content({MEDIA_TYPE: Problem}, Problem) for status in sorted(set(refusals))}
+    extra: dict[str, Any] = {}
+    if shape.body is not None:
+        extra["requestBody"] = {"required": True, **_content(_ways_in(shape.body, batches=shape.batches))}
+    if shape.batches:
+        extra["parameters"] = [_header(name, about) for name, about in _HEADERS.items()]
+    if scopes is not None:
+        extra["security"] = [{"key": sorted(scopes | {Scope.ADMIN})}]
     return {"operation_id": route, "responses": answers, "openapi_extra": extra}
 
 
-def components() -> dict[str, Any]:
-    """The schemas that the paths refer to."""
+def complete(generated: dict[str, Any]) -> dict[str, Any]:
+    """Add the schemas that the paths refer to, and how a key is sent."""
+    parts = generated.setdefault("components", {})
+    parts["schemas"] = _schemas()
+    parts["securitySchemes"] = {
+        "key": {"type": "http", "scheme": "bearer", "description": "A key of `askwhen keys create`; a server without keys asks for none."}
+    }
+    return generated
+
+
+_HEADERS = {
+    "Idempotency-Key": "Stands in for the `id` of a sample that has none, so that the same request may be sent again.",
+    "traceparent": "W3C trace context; kept with the question.",
+}
+
+
+def _header(name: str, about: str) -> dict[str, Any]:
+    return {"name": name, "in": "header", "required": False, "description": about, "schema": {"type": "string"}}
+
+
+def _schemas() -> dict[str, Any]:
     shapes = [shape.body for shape in _SHAPES.values()] + [answer for shape in _SHAPES.values() for answer in shape.answers.values()]
-    structs = list(dict.fromkeys(shape for shape in [*shapes, Problem] if isinstance(shape, type) and issubclass(shape, msgspec.Struct)))
+    found = [*shapes, Problem, CloudEvent]
+    structs = list(dict.fromkeys(shape for shape in found if isinstance(shape, type) and issubclass(shape, msgspec.Struct)))
     return msgspec.json.schema_components(structs, ref_template=_REF)[1]
 
 
-def _content(media_type: str, shape: Any, *, described: bool = True) -> dict[str, Any]:
-    about = {"description": _about(shape)} if described else {}
+def _ways_in(shape: Any, *, batches: bool) -> dict[str, Any]:
+    if not batches:
+        return {JSON: shape}
+    return {JSON: shape, NDJSON: Lines(shape), CLOUD_EVENT: CloudEvent, CLOUD_EVENTS: list[CloudEvent]}
+
+
+def _ways(shape: Any, media_type: str, *, batches: bool) -> dict[str, Any]:
     if shape is None:
-        return about
+        return {}
+    return {JSON: OneOrMany(shape), NDJSON: Lines(shape)} if batches else {media_type: shape}
+
+
+class Lines(NamedTuple):
+    """One object of a shape a line."""
+
+    shape: Any
+
+
+class OneOrMany(NamedTuple):
+    """An object of a shape, or an array in which problems may stand as well."""
+
+    shape: Any
+
+
+def _content(ways: Mapping[str, Any], shape: Any = None) -> dict[str, Any]:
+    content = {media_type: {"schema": _schema(way)} for media_type, way in ways.items()}
+    about = {"description": _about(shape)} if shape is not None or not ways else {}
+    return {**about, "content": content} if content else about
+
+
+def _schema(shape: Any) -> dict[str, Any]:
+    if isinstance(shape, Lines):
+        return {"type": "string", "description": f"one {shape.shape.__name__} a line"}
+    if isinstance(shape, OneOrMany):
+        one, problem = _schema(shape.shape), _schema(Problem)
+        return {"anyOf": [one, {"type": "array", "items": {"anyOf": [one, problem]}}]}
     (schema,), _ = msgspec.json.schema_components([shape], ref_template=_REF)
-    return {**about, "content": {media_type: {"schema": schema}}}
+    return schema
 
 
 def _about(shape: Any) -> str:

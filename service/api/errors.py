@@ -1,5 +1,7 @@
 """One table from exception to status, one shape for every error (RFC 9457 problem details). No other module names a status of an error."""
 
+import math
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -10,7 +12,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
+from service.api.replies import Reply
 from service.core.errors import AskwhenError, Conflict, Invalid, StorageFull, TooLarge, Unavailable, UnknownSample, UnknownStream
+from service.guard import Forbidden, TooMany, Unauthorized
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER = "1"  # seconds
@@ -22,15 +26,28 @@ class UnsupportedMedia(AskwhenError):
     """A body of a media type that this path does not take."""
 
 
+class CutShort(AskwhenError):
+    """The client went away before its request was complete; nobody is left to read the answer."""
+
+
+class Overloaded(AskwhenError):
+    """As many requests as the server takes are in work."""
+
+
 STATUSES: dict[type[AskwhenError], int] = {
-    Invalid: 422,
+    CutShort: 400,
+    Unauthorized: 401,
+    Forbidden: 403,
     UnknownStream: 404,
     UnknownSample: 404,
     Conflict: 409,
     TooLarge: 413,
     UnsupportedMedia: 415,
+    Invalid: 422,
+    TooMany: 429,
     StorageFull: 507,
     Unavailable: 503,
+    Overloaded: 503,
 }
 
 
@@ -52,44 +69,57 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     errors: list[Place] = []
 
 
-def problem(status: int, detail: str, instance: str, errors: list[Place] | None = None) -> Response:
+def problem(status: int, detail: str, instance: str, errors: list[Place] | None = None, headers: tuple[tuple[str, str], ...] = ()) -> Reply:
     """Render a problem."""
     title = HTTPStatus(status).phrase
     body = Problem(f"/problems/{title.lower().replace(' ', '-')}", title, status, detail, instance, errors or [])
-    headers = {"Retry-After": RETRY_AFTER} if status in {429, 503, 507} else None
-    return Response(msgspec.json.encode(body), status, headers, MEDIA_TYPE)
+    if status in {429, 503, 507} and not headers:
+        headers = (("Retry-After", RETRY_AFTER),)
+    return Reply(msgspec.json.encode(body), status, MEDIA_TYPE, headers)
 
 
-def of_error(error: AskwhenError, instance: str) -> Response:
+def of_error(error: AskwhenError, instance: str) -> Reply:
     """Render one of askwhen's own errors."""
     status = next((code for kind, code in STATUSES.items() if isinstance(error, kind)), 500)
     if isinstance(error, Invalid):
         return problem(status, error.detail, instance, [Place(f"#{error.pointer}", error.detail)])
+    if isinstance(error, Unauthorized):
+        return problem(status, str(error), instance, headers=(("WWW-Authenticate", 'Bearer realm="askwhen"'),))
+    if isinstance(error, TooMany):
+        return problem(status, str(error), instance, headers=(("Retry-After", str(math.ceil(error.seconds))),))
     return problem(status, str(error), instance)
 
 
-def install(app: FastAPI) -> None:
-    """Have every error of the app rendered as a problem."""
+def of_anything(error: Exception, instance: str) -> Reply:
+    """Render any exception; one that nobody foresaw is logged, and its insides are not told."""
+    if isinstance(error, AskwhenError):
+        return of_error(error, instance)
+    _log.error("request failed", path=instance, exc_info=error)
+    return problem(500, "askwhen has a defect; its log says more", instance)
 
-    async def own(request: Request, error: Exception) -> Response:
-        return of_error(error, request.url.path) if isinstance(error, AskwhenError) else await broken(request, error)
+
+def install(app: FastAPI, refused: Callable[[int], None]) -> None:
+    """Have every error of the app rendered as a problem, and counted."""
 
     async def http(request: Request, error: Exception) -> Response:
         status, detail = (error.status_code, str(error.detail)) if isinstance(error, HTTPException) else (500, "")
-        answer = problem(status, detail, request.url.path)
+        refused(status)
+        answer = problem(status, detail, request.url.path).response()
         answer.headers.update(dict(getattr(error, "headers", None) or {}))
         return answer
 
     async def arguments(request: Request, error: Exception) -> Response:
         found: list[dict[str, Any]] = list(error.errors()) if isinstance(error, RequestValidationError) else []
+        refused(422)
         places = [Place("#/" + "/".join(map(str, item["loc"])), item["msg"]) for item in found]
-        return problem(422, places[0].detail if places else "invalid arguments", request.url.path, places)
+        return problem(422, places[0].detail if places else "invalid arguments", request.url.path, places).response()
 
-    async def broken(request: Request, error: Exception) -> Response:
-        _log.error("request failed", path=request.url.path, exc_info=error)
-        return problem(500, "askwhen has a defect; its log says more", request.url.path)
+    async def anything(request: Request, error: Exception) -> Response:
+        reply = of_anything(error, request.url.path)
+        refused(reply.status)
+        return reply.response()
 
-    app.add_exception_handler(AskwhenError, own)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(RequestValidationError, arguments)
-    app.add_exception_handler(Exception, broken)
+    app.add_exception_handler(AskwhenError, anything)
+    app.add_exception_handler(Exception, anything)

@@ -10,28 +10,21 @@ import msgspec
 from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.responses import Response
 
-from service.administration import Administration
 from service.api import schemas
+from service.api.bodies import json_body_of
 from service.api.documents import document
-from service.api.schemas import (
-    ErasedOut,
-    HeldOut,
-    LabelIn,
-    LabelOut,
-    QueriesOut,
-    SampleIn,
-    SampleOut,
-    StreamOut,
-    StreamsOut,
-    rfc3339,
-    text_of,
-)
-from service.api.strict import body_of, parse
+from service.api.intake import Intake
+from service.api.replies import Reply
+from service.api.schemas import ClaimIn, ErasedOut, HeldOut, LabelOut, QueriesOut, ReleasedOut, ReleaseIn, SkipIn, StreamOut, StreamsOut
+from service.api.strict import parse
+from service.api.takers import label_out
 from service.core.catalogue import describe
 from service.core.errors import Invalid
-from service.core.features import check_features, check_id, check_labeler, label_text
-from service.flow import Flow, Learned, place
-from service.streams import Live, Streams
+from service.core.features import check_labeler, check_person, check_reason
+from service.core.times import rfc3339
+from service.desk import place
+from service.engine import Engine
+from service.streams import Live
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
@@ -43,11 +36,14 @@ Render = Callable[[str], tuple[bytes, str]]
 class Routes:
     """The contract's paths over one service."""
 
-    def __init__(self, flow: Flow, streams: Streams, administration: Administration, render_metrics: Render, max_body: int) -> None:
+    def __init__(self, engine: Engine, samples: Intake, labels: Intake, render_metrics: Render, max_body: int) -> None:
         """Take what the paths call."""
-        self._flow = flow
-        self._streams = streams
-        self._administration = administration
+        self._flow = engine.flow
+        self._questions = engine.questions
+        self._streams = engine.streams
+        self._administration = engine.administration
+        self._samples = samples
+        self._labels = labels
         self._render_metrics = render_metrics
         self._max_body = max_body
 
@@ -60,18 +56,21 @@ class Routes:
             ("GET", "/v1/streams/{stream}", 200, self.get_stream),
             ("DELETE", "/v1/streams/{stream}", 204, self.delete_stream),
             ("GET", "/v1/streams", 200, self.list_streams),
-            ("POST", "/v1/streams/{stream}/samples", 200, self.post_sample),
+            ("POST", "/v1/streams/{stream}/samples", 200, self.post_samples),
             ("GET", "/v1/streams/{stream}/samples/{sample_id:path}", 200, self.get_sample),
             ("DELETE", "/v1/streams/{stream}/samples/{sample_id:path}", 200, self.delete_sample),
-            ("POST", "/v1/streams/{stream}/labels", 200, self.post_label),
+            ("POST", "/v1/streams/{stream}/labels", 200, self.post_labels),
             ("DELETE", "/v1/streams/{stream}/labels/{sample_id:path}", 200, self.delete_label),
             ("GET", "/v1/streams/{stream}/queries", 200, self.list_queries),
+            ("POST", "/v1/streams/{stream}/queries/claim", 200, self.claim_queries),
+            ("POST", "/v1/streams/{stream}/queries/{sample_id:path}/skip", 200, self.skip_query),
+            ("POST", "/v1/streams/{stream}/queries/{sample_id:path}/release", 200, self.release_query),
             ("GET", "/v1/catalogue", 200, self.catalogue),
             ("GET", "/livez", 200, self.livez),
             ("GET", "/readyz", 200, self.readyz),
             ("GET", "/metrics", 200, self.metrics),
         ):
-            documented = document(about.__name__)
+            documented = document(about.__name__, method, path)
             router.add_api_route(path, about, methods=[method], status_code=status, response_class=Response, **documented)
         app.include_router(router)
 
@@ -79,13 +78,13 @@ class Routes:
 
     async def put_stream(self, stream: str, request: Request) -> Response:
         """Create a stream (201) or replace its configuration (200); `{}` is a working stream."""
-        raw = parse(await body_of(request, self._max_body), dict[str, Any])
+        raw = parse(await json_body_of(request, self._max_body), dict[str, Any])
         live, new = await self._administration.put(_name(stream), raw)
         return _json(_stream(live), 201 if new else 200)
 
     async def patch_stream(self, stream: str, request: Request) -> Response:
         """Merge a patch (RFC 7396) into the configuration."""
-        patch = parse(await body_of(request, self._max_body), dict[str, Any])
+        patch = parse(await json_body_of(request, self._max_body), dict[str, Any])
         return _json(_stream(await self._administration.patch(_name(stream), patch)))
 
     async def get_stream(self, stream: str) -> Response:
@@ -103,14 +102,9 @@ class Routes:
 
     # --- samples and labels --------------------------------------------------------------------------------------------------
 
-    async def post_sample(self, stream: str, request: Request) -> Response:
+    async def post_samples(self, stream: str, request: Request) -> Response:
         """Predict, and decide whether a label for this sample is worth paying for."""
-        sample = parse(await body_of(request, self._max_body), SampleIn)
-        check_features(sample.features)
-        sample_id = None if sample.id is None else check_id(sample.id)
-        answer = await self._flow.observe(stream, sample_id, sample.features, text_of(sample.time, "/time"))
-        decision = answer.decision
-        return _json(SampleOut(decision.id, stream, decision.model_version, decision.prediction, decision.query, answer.replayed))
+        return await _taken_in(self._samples, stream, request)
 
     async def get_sample(self, stream: str, sample_id: str) -> Response:
         """The decision, the question's state and its labels."""
@@ -131,29 +125,39 @@ class Routes:
         erased = await self._flow.erase(stream, sample_id)
         return _json(ErasedOut(sample_id, "erased", erased.model_version, erased.rebuilding))
 
-    async def post_label(self, stream: str, request: Request) -> Response:
+    async def post_labels(self, stream: str, request: Request) -> Response:
         """Take an answer in; it is on disk and learned when this returns."""
-        given = parse(await body_of(request, self._max_body), LabelIn)
-        if given.features is not None:
-            check_features(given.features)
-        label, labeler = label_text(given.label), check_labeler(given.labeler or "")
-        sample_id = check_id(given.sample_id, "/sample_id")
-        return _learned(
-            sample_id, await self._flow.label(stream, sample_id, label, labeler, given.features, text_of(given.labeled_at, "/labeled_at"))
-        )
+        return await _taken_in(self._labels, stream, request)
 
     async def delete_label(self, stream: str, sample_id: str, labeler: str = "") -> Response:
         """Retract an answer; the model is rebuilt without it."""
-        return _learned(sample_id, await self._flow.retract(stream, sample_id, check_labeler(labeler)))
+        return Reply(label_out(sample_id, await self._flow.retract(stream, sample_id, check_labeler(labeler)))).response()
 
     async def list_queries(
         self, stream: str, state: Literal["open"] = "open", order: Order = "utility", limit: Limit = 50, cursor: str | None = None
     ) -> Response:
         """Open questions, the most useful or the oldest first."""
         del state  # it has one value so far
-        found = await self._flow.waiting(stream, order, limit, None if cursor is None else _place(cursor))
-        last = place(found[-1][0], order) if len(found) == limit else None
-        return _json(QueriesOut([schemas.question_of(sample, event) for sample, event in found], None if last is None else _cursor(last)))
+        found = await self._questions.waiting(stream, order, limit, None if cursor is None else _place(cursor))
+        last = place(found[-1].sample, order) if len(found) == limit else None
+        return _json(QueriesOut([schemas.question_of(item) for item in found], None if last is None else _cursor(last)))
+
+    async def claim_queries(self, stream: str, request: Request) -> Response:
+        """Hand out questions that nobody else holds, the most useful first; claimed again, the same ones for longer."""
+        wanted = parse(await json_body_of(request, self._max_body), ClaimIn)
+        found = await self._questions.claim(stream, check_person(wanted.labeler), wanted.limit, wanted.lease)
+        return _json(QueriesOut([schemas.question_of(item) for item in found], None))
+
+    async def skip_query(self, stream: str, sample_id: str, request: Request) -> Response:
+        """Leave a question to others; it is not handed to this labeler again."""
+        given = parse(await json_body_of(request, self._max_body), SkipIn)
+        reason = None if given.reason is None else check_reason(given.reason)
+        return _json(LabelOut(sample_id, "skipped", await self._questions.skip(stream, sample_id, check_person(given.labeler), reason)))
+
+    async def release_query(self, stream: str, sample_id: str, request: Request) -> Response:
+        """Hand a question back before the lease ends."""
+        given = parse(await json_body_of(request, self._max_body), ReleaseIn)
+        return _json(ReleasedOut(sample_id, "released", self._questions.release(stream, sample_id, check_person(given.labeler))))
 
     # --- the server ----------------------------------------------------------------------------------------------------------
 
@@ -199,8 +203,9 @@ def _stream(live: Live) -> StreamOut:
     return StreamOut(live.name, learner.config, summary)
 
 
-def _learned(sample_id: str, learned: Learned) -> Response:
-    return _json(LabelOut(sample_id, learned.outcome, learned.model_version, learned.rebuilding))
+async def _taken_in(intake: Intake, stream: str, request: Request) -> Response:
+    reply = await intake.reply(stream, request.url.path, dict(request.scope["headers"]), request.receive, None)
+    return reply.response()
 
 
 def _json(value: object, status: int = 200) -> Response:

@@ -7,19 +7,32 @@ import msgspec
 
 from service.core.config import StreamConfig
 from service.core.errors import Invalid
-from service.core.events import Asked
-from service.core.open_queries import Sample
+from service.core.features import MAX_FEATURES, MAX_MAGNITUDE, MAX_NAME, MAX_TEXT
 from service.core.records import Outcome, Prediction, Query
+from service.core.times import rfc3339
+from service.questions import Waiting
 
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
+# Whatever is within these limits is decoded in one pass and needs no further look; of the rest `check_features` says what is wrong.
+Feature = (
+    Annotated[float, msgspec.Meta(ge=-MAX_MAGNITUDE, le=MAX_MAGNITUDE)]
+    | Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+    | bool
+    | Annotated[str, msgspec.Meta(max_length=MAX_TEXT)]
+    | None
+)
+FeaturesIn = Annotated[
+    dict[Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)], Feature], msgspec.Meta(max_length=MAX_FEATURES)
+]
+TimeText = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 
 
-class SampleIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A sample of a stream."""
+class SampleIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """A sample of a stream. Without an `id` the `Idempotency-Key` or the CloudEvent's id stands in, or the service makes one."""
 
-    features: dict[str, Any]
+    features: FeaturesIn
     id: str | None = None
-    time: Time | None = None
+    time: TimeText | None = None
 
 
 class SampleOut(msgspec.Struct, frozen=True):
@@ -34,13 +47,13 @@ class SampleOut(msgspec.Struct, frozen=True):
 
 
 class LabelIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An answer. `features` only for a sample that the service does not hold."""
+    """An answer. `features` only for a sample that the service does not hold. In a CloudEvent its id can stand for `sample_id`."""
 
-    sample_id: str
     label: Any
+    sample_id: str | None = None
     labeler: str | None = None
-    labeled_at: Time | None = None
-    features: dict[str, Any] | None = None
+    labeled_at: TimeText | None = None
+    features: FeaturesIn | None = None
 
 
 class LabelOut(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -89,6 +102,42 @@ class HeldOut(msgspec.Struct, frozen=True, omit_defaults=True):
     erased: bool = False
 
 
+class ClaimIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who wants questions, how many, and for how many seconds nobody else is handed them."""
+
+    labeler: str
+    limit: Annotated[int, msgspec.Meta(ge=1, le=500)] = 10
+    lease: Annotated[float, msgspec.Meta(ge=1, le=86_400)] = 300.0
+
+
+class SkipIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who will not answer a question, and why."""
+
+    labeler: str
+    reason: str | None = None
+
+
+class ReleaseIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who hands a question back."""
+
+    labeler: str
+
+
+class ReleasedOut(msgspec.Struct, frozen=True):
+    """A question that others may have."""
+
+    sample_id: str
+    outcome: Literal["released"]
+    model_version: int
+
+
+class LeaseOut(msgspec.Struct, frozen=True):
+    """Who holds a question, and until when."""
+
+    labeler: str
+    until: str
+
+
 class QueryOut(msgspec.Struct, frozen=True):
     """A question that waits for a person."""
 
@@ -99,7 +148,7 @@ class QueryOut(msgspec.Struct, frozen=True):
     reason: str
     asked_at: str
     expires_at: str
-    lease: None
+    lease: LeaseOut | None
 
 
 class QueriesOut(msgspec.Struct, frozen=True):
@@ -144,15 +193,6 @@ class Status(msgspec.Struct, frozen=True):
     status: Literal["ok", "ready"]
 
 
-def rfc3339(at: float) -> str:
-    """Seconds since 1970 as RFC 3339 in UTC.
-
-    >>> rfc3339(0.5)
-    '1970-01-01T00:00:00.500000Z'
-    """
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
 def text_of(time: datetime | None, pointer: str) -> str | None:
     """A time as it is kept; raises `Invalid` where it has no place in UTC's calendar."""
     try:
@@ -161,8 +201,9 @@ def text_of(time: datetime | None, pointer: str) -> str | None:
         raise Invalid(pointer, "this time lies outside the years 1 to 9999 in UTC") from None
 
 
-def question_of(sample: Sample, event: Asked) -> QueryOut:
+def question_of(waiting: Waiting) -> QueryOut:
     """An open question as it is listed."""
+    sample, event, lease = waiting
     decision = event.decision
     return QueryOut(
         decision.id,
@@ -172,5 +213,5 @@ def question_of(sample: Sample, event: Asked) -> QueryOut:
         decision.query.reason,
         rfc3339(sample.asked_at),
         rfc3339(sample.expires_at),
-        None,
+        None if lease is None else LeaseOut(lease.labeler, rfc3339(lease.until)),
     )

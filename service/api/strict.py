@@ -1,53 +1,41 @@
-"""Bodies: of the right media type, not too long, strict JSON of the expected shape. What is in them is judged elsewhere."""
+"""Strict JSON of an expected shape: no `NaN`, nothing out of range, no lone surrogates, no key twice, no unknown field."""
 
 import json
 from typing import Any, TypeVar
 
 import msgspec
-from fastapi import Request
 
-from service.api.errors import UnsupportedMedia
 from service.core.config import invalid_from
-from service.core.errors import Invalid, TooLarge
+from service.core.errors import Invalid
 
 Shape = TypeVar("Shape")
 
 
-async def body_of(request: Request, most: int) -> bytes:
-    """The body of a JSON request; raises `UnsupportedMedia` and `TooLarge`."""
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        message = f"send JSON with the header `Content-Type: application/json`, not {media_type or 'no media type'}"
-        raise UnsupportedMedia(message)
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > most:
-            message = f"a body has at most {most} bytes"
-            raise TooLarge(message)
-    return bytes(body)
-
-
 def parse(body: bytes, shape: type[Shape]) -> Shape:
-    """Decode strict JSON of a shape; raises `Invalid` with the place.
+    """Decode strict JSON of a shape; raises `Invalid` with the place."""
+    return shaped(plain_json(body), shape)
 
-    `NaN`, numbers out of range, lone surrogates, duplicate keys and unknown fields are refused.
-    """
+
+def shaped(plain: Any, shape: type[Shape]) -> Shape:
+    """Give plain JSON its shape; raises `Invalid` with the place."""
+    try:
+        return msgspec.convert(plain, shape)
+    except msgspec.ValidationError as error:
+        raise invalid_from(error) from None
+
+
+def plain_json(body: bytes) -> Any:
+    """Decode strict JSON of any shape; raises `Invalid`."""
     try:
         plain = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        detail = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise Invalid("", f"this is not JSON: {detail}") from None
-    try:
         # Where every colon belongs to a key of its own, no key can have been there twice.
         if _keys(plain) != body.count(b":"):
             _refuse_duplicates(body)
     except RecursionError:
         raise Invalid("", "this is not JSON: nested too deeply") from None
-    try:
-        return msgspec.convert(plain, shape)
-    except msgspec.ValidationError as error:
-        raise invalid_from(error) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Invalid("", f"this is not JSON: {error}") from None
+    return plain
 
 
 def _keys(value: Any) -> int:

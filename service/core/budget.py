@@ -78,6 +78,7 @@ class BudgetManager:
         self.spec = spec
         self.bank = float(spec.burst if spec.bank is None else spec.bank)
         self.reserve = min(_RESERVE, spec.burst * _RESERVE_SHARE)
+        self._grant = max(0.0, spec.burst - self.reserve - 1.0)
         self._cap = _cap(spec)
 
     @property
@@ -101,32 +102,28 @@ class BudgetManager:
         While something stands in the way, or questions do not get into the log, savings above the bank are forfeited, so that no
         flood follows.
         """
-        before = self.left
         self.last_at = max(self.last_at, at)
         self.seen += 1
         reason = self._obstacle(available=available)
         if reason is not None or self._lost:
+            self.seen -= 1
+            before = self.left
+            self.seen += 1
             excess = self.left - max(before, self.bank - self.reserved)  # what is on its way may come back
             if excess > 0:
                 self._base_due -= excess
         return reason
 
-    def account(self, exploration: float) -> Account:
-        """What a rule may know, with `exploration` the share of samples asked at random."""
-        rate = self.spec.rate
-        own = (rate - exploration) / (1.0 - exploration) if exploration < 1.0 else 0.0
-        grant = max(0.0, self.spec.burst - self.reserve - 1.0)
-        return Account(max(0.0, own), self.spent - self.due, grant, self.left >= 1.0 + self.reserve)
+    def account(self, exploration: float, due: float, spent: int) -> Account:
+        """What a rule may know, with `exploration` the share of samples asked at random; `due` and `spent` as they are now."""
+        spec = self.spec
+        own = (spec.rate - exploration) / (1.0 - exploration) if exploration < 1.0 else 0.0
+        return Account(max(0.0, own), spent - due, self._grant, due + spec.burst - spent >= 1.0 + self.reserve)
 
-    @property
-    def explores(self) -> bool:
-        """Whether an exploration question may be asked."""
-        return self.left >= 1.0
-
-    def view(self, *, asking: bool) -> BudgetView:
-        """The account as a decision shows it, this one included."""
-        allowed = max(0, math.floor(self.due + self.spec.burst))
-        return BudgetView(self.seen, self.spent + asking, allowed, self.open + self.reserved + asking)
+    def view(self, due: float, spent: int, *, asking: bool) -> BudgetView:
+        """The account as a decision shows it, this one included; `due` and `spent` as they are now."""
+        allowed = math.floor(due + self.spec.burst)
+        return BudgetView(self.seen, spent + asking, max(0, allowed), self.open + self.reserved + asking)
 
     def take(self) -> int:
         """Reserve a place for a question; returns the token that gives it back."""
@@ -201,7 +198,7 @@ class BudgetManager:
             return "disabled"
         if not available:
             return "unavailable"
-        if self.period_left < 1:
+        if self._cap is not None and self.period_left < 1:
             return "cap"
         if self.open + self.reserved >= self.spec.max_open:
             return "max-open"

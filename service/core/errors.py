@@ -10,6 +10,7 @@ AskwhenError
 │   └── StorageFull         the disk is full; make room, then try again
 ├── FolderInUse             another server holds the data folder
 ├── IncompatibleData        the data folder was written by another askwhen
+├── CannotExport            the labelled data cannot be written as asked
 └── CorruptLog              the log contradicts itself
 """
 
@@ -60,6 +61,10 @@ class FolderInUse(AskwhenError):
 
 class IncompatibleData(AskwhenError):
     """The data folder was written by another askwhen."""
+
+
+class CannotExport(AskwhenError):
+    """The labelled data cannot be written as asked."""
 
 
 class CorruptLog(AskwhenError):

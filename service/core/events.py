@@ -11,7 +11,7 @@ from service.core.features import Features
 from service.core.records import Decision
 
 
-class Mark(msgspec.Struct, frozen=True):
+class Mark(msgspec.Struct, frozen=True, gc=False):
     """The small part of the decision state after a sample: the account's, and the rule's few numbers.
 
     After `seen` samples, the last one at the time `at`, `earned` + `rate` x (seen - `since`) labels are due.
@@ -26,8 +26,18 @@ class Mark(msgspec.Struct, frozen=True):
     ruled: int  # position of the configuration that the rule is of
 
 
-class _Event(msgspec.Struct, frozen=True, tag_field="kind", tag=str.lower):
+class _Event(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag=str.lower):
     at: float  # seconds since 1970, UTC
+
+
+class Origin(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where a sample came from: its own time (RFC 3339), and the trace of the request that brought it (W3C `traceparent`)."""
+
+    time: str | None = None
+    traceparent: str | None = None
+
+
+NOWHERE = Origin()
 
 
 class Configured(_Event, frozen=True):
@@ -44,7 +54,7 @@ class Asked(_Event, frozen=True):
     decision: Decision
     mark: Mark
     expires_at: float
-    time: str | None = None
+    origin: Origin = NOWHERE
 
     @property
     def sample_id(self) -> str:
@@ -88,6 +98,14 @@ class Retracted(_Event, frozen=True):
     labeler: str
 
 
+class Skipped(_Event, frozen=True):
+    """A labeler will not answer a question, and is not handed it again; it stays open for others."""
+
+    sample_id: str
+    labeler: str
+    reason: str | None = None
+
+
 class Swapped(_Event, frozen=True):
     """From here on the model rebuilt without what was superseded up to `through` answers."""
 
@@ -115,7 +133,7 @@ class Checkpoint(_Event, frozen=True):
     preprocessing: bytes | None = None
 
 
-Event = Configured | Asked | Withdrawn | Expired | Labelled | Retracted | Swapped | Erased | Checkpoint
+Event = Configured | Asked | Withdrawn | Expired | Labelled | Retracted | Skipped | Swapped | Erased | Checkpoint
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Event)

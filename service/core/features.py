@@ -11,6 +11,7 @@ MAX_TEXT = 65_536  # characters
 MAX_ID = 128  # characters
 MAX_LABEL = 200  # characters
 MAX_LABELER = 128  # characters
+MAX_REASON = 200  # characters
 
 _INT64 = 2**63
 
@@ -58,6 +59,20 @@ def check_labeler(value: str, pointer: str = "/labeler") -> str:
     """Return a labeler's name of at most 128 printable characters, or raise `Invalid`."""
     if len(value) > MAX_LABELER or not value.isprintable():
         raise Invalid(pointer, f"a labeler has at most {MAX_LABELER} printable characters")
+    return value
+
+
+def check_person(value: str, pointer: str = "/labeler") -> str:
+    """Return the name of a labeler who can be told from others, of 1-128 printable characters, or raise `Invalid`."""
+    if not value:
+        raise Invalid(pointer, "say who it is: a question is held by somebody")
+    return check_labeler(value, pointer)
+
+
+def check_reason(value: str, pointer: str = "/reason") -> str:
+    """Return a reason of at most 200 printable characters, or raise `Invalid`."""
+    if len(value) > MAX_REASON or not value.isprintable():
+        raise Invalid(pointer, f"a reason has at most {MAX_REASON} printable characters")
     return value
 
 

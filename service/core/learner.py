@@ -4,6 +4,7 @@ Two kinds of state live here. Learned state moves in `apply` alone, with committ
 for bit. Decision state (preprocessing, the rule, what was seen) moves in `decide` with every sample and is resumed from marks.
 """
 
+from sys import intern
 from typing import Any
 
 import msgspec
@@ -14,7 +15,22 @@ from service.core.catalogue import build_measure, build_model, build_rule
 from service.core.config import StreamConfig
 from service.core.digest import digest
 from service.core.errors import CorruptLog
-from service.core.events import Asked, Checkpoint, Configured, Erased, Event, Expired, Labelled, Mark, Retracted, Swapped, Withdrawn
+from service.core.events import (
+    NOWHERE,
+    Asked,
+    Checkpoint,
+    Configured,
+    Erased,
+    Event,
+    Expired,
+    Labelled,
+    Mark,
+    Origin,
+    Retracted,
+    Skipped,
+    Swapped,
+    Withdrawn,
+)
 from service.core.features import Features
 from service.core.open_queries import Effect, OpenQueries, Sample, Vote
 from service.core.policy import QueryPolicy
@@ -65,13 +81,15 @@ class Learner:
     def known(self, sample_id: str, features: Features) -> Decision:
         """The decision about a sample that was labelled without being asked: a prediction, and no question; nothing moves."""
         prediction = Prediction.of(self.taught.predict(self.vectoriser.vector(features)))
-        query = Query(False, 0.0, "answered", 0.0, None, self.policy.rule_name, self.budget.view(asking=False))
+        query = Query(
+            False, 0.0, "answered", 0.0, None, self.policy.rule_name, self.budget.view(self.budget.due, self.budget.spent, asking=False)
+        )
         return Decision(sample_id, self.version, prediction, query)
 
-    def question(self, decision: Decision, features: Features, time: str | None = None) -> Asked:
+    def question(self, decision: Decision, features: Features, origin: Origin = NOWHERE) -> Asked:
         """The event that asks a decided question."""
         at = self.budget.last_at
-        return Asked(at, features, decision, self.marked(), at + self.config.labels.expire_after, time)
+        return Asked(at, features, decision, self.marked(), at + self.config.labels.expire_after, origin)
 
     def answer(
         self, sample_id: str, label: str, labeler: str, features: Features, at: float, *, brought: bool, labeled_at: str | None
@@ -132,8 +150,9 @@ class Learner:
             self._asked(seq, event)
         elif isinstance(event, Expired | Withdrawn):
             self._closed(event)
-        elif isinstance(event, Retracted):
-            effect = self.queries.retract(event.sample_id, event.labeler)
+        elif isinstance(event, Retracted | Skipped):
+            take = self.queries.skip if isinstance(event, Skipped) else self.queries.retract
+            effect = take(event.sample_id, event.labeler)
             outcome, rebuild = effect.outcome, effect.rebuild
             self._note(seq, effect)
         elif isinstance(event, Swapped):
@@ -159,7 +178,7 @@ class Learner:
             self.budget.given_back += 1
 
     def _labelled(self, seq: int, event: Labelled) -> tuple[Applied, dict[str, float]]:
-        effect = self.queries.label(event.sample_id, Vote(event.labeler, event.label, seq), event.at)
+        effect = self.queries.label(event.sample_id, Vote(intern(event.labeler), intern(event.label), seq), event.at)
         self._note(seq, effect)
         outcome: Outcome = effect.outcome
         probabilities: dict[str, float] = {}

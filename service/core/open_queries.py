@@ -3,7 +3,6 @@
 Pure bookkeeping over the log. It knows no model: it says what is to be taught, not how.
 """
 
-from collections import Counter
 from typing import NamedTuple
 
 import msgspec
@@ -19,7 +18,7 @@ class Vote(NamedTuple):
     seq: int
 
 
-class Sample(msgspec.Struct):
+class Sample(msgspec.Struct, gc=False):
     """A sample that was asked or labelled. `taught_seq` 0: teaches nothing (yet). Of an `erased` one only its question stays.
 
     `asked_seq` 0: never asked, and `asked_at` is the time of its first answer.
@@ -34,6 +33,7 @@ class Sample(msgspec.Struct):
     votes: list[Vote] = []
     taught: str | None = None
     taught_seq: int = 0
+    skipped: tuple[str, ...] = ()  # labelers who are not to be handed the question again
     erased: bool = False
 
     @property
@@ -158,6 +158,15 @@ class OpenQueries:
         self._settle(sample_id, sample)
         return Effect("retracted", superseded=earlier.seq, rebuild=rebuild)
 
+    def skip(self, sample_id: str, labeler: str) -> Effect:
+        """Note that a labeler will not answer, whatever became of the question since; it stays as it is."""
+        sample = self.samples.get(sample_id)
+        if sample is None or not sample.asked_seq:
+            return Effect("unknown")
+        if labeler not in sample.skipped:
+            sample.skipped += (labeler,)
+        return Effect("skipped")
+
     def _correct(self, sample_id: str, sample: Sample, earlier: Vote, vote: Vote) -> Effect:
         rebuild = bool(sample.taught_seq) and earlier.seq <= sample.taught_seq
         if rebuild:
@@ -174,7 +183,8 @@ class OpenQueries:
         self.answered -= sample.taught is not None
         if len(sample.votes) >= self.per_sample:
             first = sample.votes[: self.per_sample]
-            sample.taught = Counter(vote.label for vote in first).most_common(1)[0][0]
+            labels = [vote.label for vote in first]
+            sample.taught = max(labels, key=labels.count)  # the first of equals
             sample.taught_seq = first[-1].seq
             self.answered += 1
             self.open.pop(sample_id, None)

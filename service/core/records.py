@@ -1,4 +1,7 @@
-"""The values that the core hands out: a prediction, a decision, the outcome of a label. Frozen; nobody acts in here."""
+"""The values that the core hands out: a prediction, a decision, the outcome of a label. Frozen; nobody acts in here.
+
+They can be part of no cycle, and a server remembers many of them, so the garbage collector does not look at them.
+"""
 
 from typing import Literal, NamedTuple
 
@@ -18,10 +21,22 @@ Reason = Literal[
     "disabled",
     "answered",
 ]
-Outcome = Literal["learned", "duplicate", "corrected", "recorded", "conflict", "late", "unlearnable", "retracted", "erased", "unknown"]
+Outcome = Literal[
+    "learned",
+    "duplicate",
+    "corrected",
+    "recorded",
+    "conflict",
+    "late",
+    "skipped",
+    "unlearnable",
+    "retracted",
+    "erased",
+    "unknown",
+]
 
 
-class Prediction(msgspec.Struct, frozen=True):
+class Prediction(msgspec.Struct, frozen=True, gc=False):
     """What the model says: the likeliest class, its probability, and all of them by class text; empty before the first label."""
 
     label: str | None
@@ -33,11 +48,14 @@ class Prediction(msgspec.Struct, frozen=True):
         """Pick the likeliest class; the first of equals, in order of first appearance."""
         if not probabilities:
             return cls(None, None, {})
-        label = max(probabilities, key=probabilities.__getitem__)
-        return cls(label, probabilities[label], probabilities)
+        label, confidence = None, -1.0
+        for name, probability in probabilities.items():
+            if probability > confidence:
+                label, confidence = name, probability
+        return cls(label, confidence, probabilities)
 
 
-class BudgetView(msgspec.Struct, frozen=True):
+class BudgetView(msgspec.Struct, frozen=True, gc=False):
     """The account at the moment of a decision: samples seen, questions asked less given back, how many were allowed, how many wait."""
 
     seen: int
@@ -46,7 +64,7 @@ class BudgetView(msgspec.Struct, frozen=True):
     open: int
 
 
-class Query(msgspec.Struct, frozen=True):
+class Query(msgspec.Struct, frozen=True, gc=False):
     """Whether to ask and why. `probability` is the propensity, before the coin was thrown, that this sample would be asked."""
 
     ask: bool
@@ -58,7 +76,7 @@ class Query(msgspec.Struct, frozen=True):
     budget: BudgetView
 
 
-class Decision(msgspec.Struct, frozen=True):
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """The answer to a sample, as it is stored with a question and given again to the same id."""
 
     id: str

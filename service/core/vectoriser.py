@@ -54,8 +54,7 @@ class Plain:
 
     def observe(self, features: Features) -> Vector:
         """Learn, then transform."""
-        self._tabular.learn(features)
-        return self._tabular.transform(features)
+        return self._tabular.observe(features)
 
     def vector(self, features: Features) -> Vector:
         """Transform."""
@@ -90,8 +89,7 @@ class Text:
     def observe(self, features: Features) -> Vector:
         """Learn, then transform."""
         self._words.learn(features)
-        self._tabular.learn(self._rest(features))
-        return self.vector(features)
+        return {**self._words.transform(features), **self._tabular.observe(self._rest(features))}
 
     def vector(self, features: Features) -> Vector:
         """Transform."""

@@ -7,7 +7,8 @@ import pytest
 
 from service.adapters.prometheus import metrics
 from service.api.app import create_app
-from service.api.routes import Routes
+from service.api.intake import Limits
+from service.guard import Guard
 
 JSON = {"Content-Type": "application/json"}
 MAX_BODY = 10_000
@@ -17,14 +18,10 @@ MAX_BODY = 10_000
 async def client(build):
     """A client of an app over fakes, with a stream `s` that asks about everything; `client.house` is what stands behind it."""
     house = build()
-    observer, render = metrics(house.engine.learners)
-    house.engine.flow._observers = house.engine.erasure._observers = [house.observer, observer]
-    routes = Routes(house.flow, house.engine.streams, house.administration, render, MAX_BODY)
-
-    async def nothing():
-        pass
-
-    app = create_app(routes, nothing, nothing)
+    observer, render = metrics(house.engine.learners, house.engine.claimed)
+    house.engine.flow._observers = house.engine.questions._observers = [house.observer, observer]
+    house.engine.erasure._observers = [house.observer, observer]
+    app = create_app(house.engine, Guard(), render, limits=Limits(body=MAX_BODY))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app, raise_app_exceptions=False), base_url="http://test") as made:
         made.house = house
         (await made.put("/v1/streams/s", json={"budget": {"rate": 1.0, "burst": 100}})).raise_for_status()
@@ -181,6 +178,20 @@ async def test_an_id_with_slashes_and_spaces_is_found(client):
         ("GET", "/v1/streams/s/queries?limit=0", b"", 422, "#/query/limit"),
         ("GET", "/v1/streams/s/queries?order=best", b"", 422, "#/query/order"),
         ("GET", "/v1/streams/s/queries?cursor=%25", b"", 422, "#/cursor"),
+        ("POST", "/v1/streams/s/queries/claim", b"{}", 422, "#"),
+        ("POST", "/v1/streams/s/queries/claim", b'{"labeler": ""}', 422, "#/labeler"),
+        ("POST", "/v1/streams/s/queries/claim", b'{"labeler": "u\\u0000"}', 422, "#/labeler"),
+        ("POST", "/v1/streams/s/queries/claim", b'{"labeler": "u", "limit": 501}', 422, "#/limit"),
+        ("POST", "/v1/streams/s/queries/claim", b'{"labeler": "u", "limit": 0}', 422, "#/limit"),
+        ("POST", "/v1/streams/s/queries/claim", b'{"labeler": "u", "lease": 86401}', 422, "#/lease"),
+        ("POST", "/v1/streams/s/queries/claim", b'{"labeler": "u", "lease": 0.5}', 422, "#/lease"),
+        ("POST", "/v1/streams/s/queries/claim", b'{"labeler": "u", "for": 5}', 422, "#"),
+        ("POST", "/v1/streams/none/queries/claim", b'{"labeler": "u"}', 404, None),
+        ("POST", "/v1/streams/s/queries/ghost/skip", b'{"labeler": "u"}', 404, None),
+        ("POST", "/v1/streams/s/queries/ghost/skip", b'{"labeler": "u", "reason": "' + b"x" * 201 + b'"}', 422, "#/reason"),
+        ("POST", "/v1/streams/s/queries/ghost/release", b'{"labeler": "u"}', 404, None),
+        ("POST", "/v1/streams/s/queries//release", b'{"labeler": "u"}', 404, None),
+        ("POST", "/v1/streams/s/queries/ghost/other", b'{"labeler": "u"}', 404, None),
         ("GET", "/v1/streams/none", b"", 404, None),
         ("PUT", "/v1/streams/Upper", b"{}", 422, "#/stream"),
         ("PUT", "/v1/streams/" + "x" * 64, b"{}", 422, "#/stream"),
@@ -237,7 +248,7 @@ async def test_a_full_disk_is_507_for_labels_with_retry_after(client):
 
 async def test_a_defect_is_a_problem_too(client):
     """What nobody foresaw is a 500 in the same shape, without its insides."""
-    client.house.learner().policy = None
+    client.house.flow._memory = None
     answer = await client.post("/v1/streams/s/samples", json={"id": "a", "features": {"x": 1}})
 
     assert answer.status_code == 500
@@ -327,3 +338,28 @@ async def test_retention_is_a_number_of_seconds(client, retention):
     refused = await client.patch("/v1/streams/s", json={"retention": retention})
 
     assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "#/retention")
+
+
+async def test_questions_are_claimed_skipped_and_released(client):
+    """The shapes of the contract, from hand to hand; ids may hold slashes and look like paths."""
+    for name in ("a", "b/skip", "claim"):
+        await client.post("/v1/streams/s/samples", json={"id": name, "features": {"x": 1}})
+    claimed = (await client.post("/v1/streams/s/queries/claim", json={"labeler": "u17", "limit": 2, "lease": 60})).json()
+    listed = (await client.get("/v1/streams/s/queries?order=oldest")).json()["queries"]
+    skipped = await client.post("/v1/streams/s/queries/b%2Fskip/skip", json={"labeler": "u17", "reason": "unclear"})
+    metrics = (await client.get("/metrics")).text
+    released = await client.post("/v1/streams/s/queries/a/release", json={"labeler": "u17"})
+    left = (await client.post("/v1/streams/s/queries/claim", json={"labeler": "u18"})).json()["queries"]
+    taken = await client.post("/v1/streams/s/queries/claim/skip", json={"labeler": "u17"})
+
+    assert [query["sample_id"] for query in claimed["queries"]] == ["a", "b/skip"]
+    assert claimed["cursor"] is None
+    assert claimed["queries"][0]["lease"] == {"labeler": "u17", "until": "1970-01-12T13:47:40.000000Z"}
+    assert [query["lease"] and query["lease"]["labeler"] for query in listed] == ["u17", "u17", None]
+    assert claimed["queries"] == listed[:2]
+    assert (skipped.status_code, skipped.json()) == (200, {"sample_id": "b/skip", "outcome": "skipped", "model_version": 0})
+    assert (released.status_code, released.json()) == (200, {"sample_id": "a", "outcome": "released", "model_version": 0})
+    assert [query["sample_id"] for query in left] == ["a", "b/skip", "claim"]
+    assert (taken.status_code, "held by 'u18'" in taken.json()["detail"]) == (409, True)
+    assert 'askwhen_claimed_questions{stream="s"} 1.0' in metrics
+    assert 'askwhen_labels_total{outcome="skipped",stream="s"} 1.0' in metrics

@@ -20,8 +20,9 @@ class Inbox:
         self.results = []
         self._arrived = threading.Condition()
 
-    def __call__(self, results):
+    def __call__(self, results, writing):
         """Take results in."""
+        assert writing >= 0
         with self._arrived:
             self.results += results
             self._arrived.notify_all()

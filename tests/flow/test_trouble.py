@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from service.core.errors import Invalid, StorageFull, UnknownStream
+from service.core.errors import Conflict, Invalid, StorageFull, UnknownStream
 from service.core.events import Configured, Labelled, Swapped
 from service.core.learner import Learner
 from service.testing import InlineWorkshop
@@ -179,3 +179,13 @@ async def test_checkpoints_do_not_pile_up_while_the_log_hangs(house):
 
     assert len(house.engine.journal._waiting) <= 2
     assert isinstance(next(iter(house.log.read("s", 0, 2**62)))[1], Configured)
+
+
+async def test_streams_are_bounded(build):
+    """One stream too many is refused; those that are there may still be changed."""
+    house = build(streams=2)
+    for name in ("a", "b", "a"):
+        await house.administration.put(name, {})
+
+    with pytest.raises(Conflict, match="delete one"):
+        await house.administration.put("c", {})

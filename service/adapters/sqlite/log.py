@@ -7,6 +7,7 @@ is overwritten in the same transaction; then the whole file is written anew and 
 import contextlib
 import sqlite3
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -99,7 +100,8 @@ class SqliteLog(SqliteReader):
             batch = [item for item in taken if not isinstance(item, Future)]
             requests = [item for item in taken if isinstance(item, Future)]
             if batch:
-                deliver(self._commit(batch))
+                started = time.perf_counter()
+                deliver(self._commit(batch), time.perf_counter() - started)
             if requests or any(entry.event is None or isinstance(entry.event, Erased) for entry, _ in batch):
                 _answer(requests, self._scrub())
 

@@ -1,0 +1,58 @@
+"""Bodies off the wire: read within a limit, refused as early as can be. What stands in them is judged elsewhere."""
+
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
+
+from fastapi import Request
+
+from service.api.errors import CutShort, UnsupportedMedia
+from service.core.errors import TooLarge
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Headers = Mapping[bytes, bytes]
+
+
+def media_type_of(headers: Headers) -> str:
+    """The media type of a request without its parameters, in lower case; empty where there is none."""
+    return headers.get(b"content-type", b"").partition(b";")[0].strip().lower().decode("latin-1")
+
+
+def unsupported(media_type: str, expected: str = "`Content-Type: application/json`") -> UnsupportedMedia:
+    """The refusal of a media type."""
+    return UnsupportedMedia(f"send the body with the header {expected}, not {media_type or 'no media type'}")
+
+
+async def read_body(receive: Receive, headers: Headers, most: int) -> bytes:
+    """The whole body, of at most so many bytes; raises `TooLarge`, before reading where the length is told, and `CutShort`."""
+    told = headers.get(b"content-length")
+    if told is not None and told.isdigit() and int(told) > most:
+        raise _too_large(most)
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if message.get("more_body"):
+        chunks, size = [body], len(body)
+        while message.get("more_body"):
+            message = await receive()
+            chunks.append(message.get("body", b""))
+            size += len(chunks[-1])
+            if size > most:
+                raise _too_large(most)
+        body = b"".join(chunks)
+    if message["type"] == "http.disconnect":
+        raise CutShort("the body ended early")
+    if len(body) > most:
+        raise _too_large(most)
+    return body
+
+
+async def json_body_of(request: Request, most: int) -> bytes:
+    """The body of a request that must be JSON; raises `UnsupportedMedia`, `TooLarge` and `CutShort`."""
+    headers = dict(request.scope["headers"])
+    media_type = media_type_of(headers)
+    if media_type != "application/json":
+        raise unsupported(media_type)
+    return await read_body(request.receive, headers, most)
+
+
+def _too_large(most: int) -> TooLarge:
+    return TooLarge(f"a body has at most {most} bytes here")

@@ -1,0 +1,194 @@
+"""The ways in: whatever a request's media type, what comes out are parcels, each the JSON of one object and what came around it.
+
+JSON, NDJSON, and CloudEvents 1.0 in binary, structured and batch mode (https://cloudevents.io). What an object means is not known here.
+"""
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+from urllib.parse import unquote
+
+import msgspec
+from msgspec.structs import replace
+
+from service.api import kserve
+from service.api.bodies import Headers, unsupported
+from service.api.replies import JSON, NDJSON
+from service.api.strict import plain_json
+from service.core.config import invalid_from
+from service.core.errors import Invalid, TooLarge
+
+CLOUD_EVENT = "application/cloudevents+json"
+CLOUD_EVENTS = "application/cloudevents-batch+json"
+MEDIA_TYPES = (JSON, NDJSON, CLOUD_EVENT, CLOUD_EVENTS)
+BATCHES = (NDJSON, CLOUD_EVENTS)
+
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_EXPECTED = ", ".join(f"`{media_type}`" for media_type in MEDIA_TYPES)
+
+
+class Parcel(msgspec.Struct, frozen=True, gc=False):
+    """One object: its JSON, where that stands in the request, and the id, time and trace that came around it."""
+
+    body: bytes
+    id: str | None = None
+    time: str | None = None
+    traceparent: str | None = None
+    pointer: str = ""
+
+
+class Acknowledged(NamedTuple):
+    """An event that carries nothing to take in, and why."""
+
+    id: str
+    ignored: str
+
+
+Contents = Parcel | list[Parcel] | Acknowledged
+
+
+class Batch(NamedTuple):
+    """Several objects of one request: their bytes, what opens the n-th of them, and whether lines or a JSON array answer."""
+
+    items: list[bytes]
+    open: Callable[[int, bytes], Contents]
+    media_type: str
+
+
+class CloudEvent(msgspec.Struct):
+    """A CloudEvent; extensions may come along."""
+
+    specversion: str
+    id: str
+    source: str
+    type: str
+    time: str | None = None
+    datacontenttype: str | None = None
+    data: msgspec.Raw | None = None
+    data_base64: bytes | None = None
+    traceparent: str | None = None
+
+
+def trace_of(headers: Headers) -> str | None:
+    """The W3C trace of a request; one that is malformed counts as none, as the standard says."""
+    value = headers.get(b"traceparent")
+    return None if value is None else _trace(value.decode("latin-1"))
+
+
+def idempotency_key_of(headers: Headers) -> str | None:
+    """The key by which a request that comes again is told; it stands in for the id of a sample that has none."""
+    value = headers.get(b"idempotency-key")
+    if value is None:
+        return None
+    key = value.decode("latin-1").strip().strip('"')
+    if not key or len(key) > 100 or not key.isprintable():  # noqa: PLR2004 - a line's number must still fit an id
+        raise Invalid("", "an Idempotency-Key has 1 to 100 printable characters")
+    return key
+
+
+def is_binary_event(headers: Headers) -> bool:
+    """Whether a request is a CloudEvent in binary mode."""
+    return b"ce-specversion" in headers
+
+
+def check_media_type(media_type: str, headers: Headers) -> None:
+    """Raise `UnsupportedMedia` for a body that is taken in by no way."""
+    if not is_binary_event(headers) and media_type not in MEDIA_TYPES:
+        raise unsupported(media_type, f"`Content-Type: application/json` (or one of {_EXPECTED})")
+
+
+def single(media_type: str, headers: Headers, body: bytes) -> Contents:
+    """Open a request that carries one object."""
+    if is_binary_event(headers):
+        return _opened(_binary(headers), body, media_type, "")
+    if media_type == CLOUD_EVENT:
+        return _structured(body)
+    return Parcel(body, idempotency_key_of(headers), None, trace_of(headers))
+
+
+def batch(media_type: str, headers: Headers, body: bytes, most: int) -> Batch | None:
+    """Take a request of several objects apart; None for a request of one. Raises `TooLarge` and `Invalid`."""
+    if is_binary_event(headers):
+        return None
+    if media_type == NDJSON:
+        return _lines(headers, body, most)
+    if media_type == CLOUD_EVENTS:
+        try:
+            events = msgspec.json.decode(body, type=list[msgspec.Raw])
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise Invalid("", f"this is no JSON array of CloudEvents: {error}") from None
+        _check_count(len(events), most)
+        return Batch([bytes(event) for event in events], lambda _, event: _structured(event), JSON)
+    return None
+
+
+def _lines(headers: Headers, body: bytes, most: int) -> Batch:
+    _check_count(body.count(b"\n"), most + 1)
+    items = [line for line in body.split(b"\n") if line.strip()]
+    _check_count(len(items), most)
+    key, trace = idempotency_key_of(headers), trace_of(headers)
+
+    def opened(place: int, line: bytes) -> Parcel:
+        return Parcel(line, None if key is None else f"{key}-{place}", None, trace)
+
+    return Batch(items, opened, NDJSON)
+
+
+def _check_count(count: int, most: int) -> None:
+    if count > most:
+        raise TooLarge(f"a batch has at most {most} objects")
+
+
+def _structured(body: bytes) -> Contents:
+    plain_json(body)
+    try:
+        event = msgspec.json.decode(body, type=CloudEvent)
+    except msgspec.ValidationError as error:
+        raise invalid_from(error) from None
+    if event.data_base64 is not None:
+        return _opened(event, event.data_base64, event.datacontenttype or "", "/data_base64")
+    return _opened(event, bytes(event.data or b"null"), event.datacontenttype or JSON, "/data")
+
+
+def _binary(headers: Headers) -> CloudEvent:
+    def attribute(name: str) -> str | None:
+        value = headers.get(f"ce-{name}".encode())
+        return None if value is None else unquote(value.decode("latin-1"))
+
+    def required(name: str) -> str:
+        value = attribute(name)
+        if value is None:
+            raise Invalid("", f"a CloudEvent in binary mode has the header ce-{name}")
+        return value
+
+    version, event_id, source, kind = map(required, ("specversion", "id", "source", "type"))
+    trace = attribute("traceparent") or trace_of(headers)
+    return CloudEvent(version, event_id, source, kind, time=attribute("time"), traceparent=trace)
+
+
+def _opened(event: CloudEvent, body: bytes, media_type: str, pointer: str) -> Contents:
+    if event.specversion != "1.0":
+        raise Invalid("/specversion" if pointer else "", f"CloudEvents 1.0 are taken here, not {event.specversion[:20]!r}")
+    for name, value in (("id", event.id), ("source", event.source), ("type", event.type)):
+        if not value:
+            raise Invalid(f"/{name}" if pointer else "", f"a CloudEvent's {name} is not empty")
+    kind = media_type.partition(";")[0].strip().lower()
+    if kind != JSON and not kind.endswith("+json"):
+        raise unsupported(kind, "`datacontenttype` application/json")
+    around = Parcel(body, event.id, event.time, None if event.traceparent is None else _trace(event.traceparent), pointer)
+    if event.type.startswith(kserve.PREFIX):
+        return _inference(event, around)
+    return around
+
+
+def _inference(event: CloudEvent, around: Parcel) -> Contents:
+    if event.type != kserve.REQUEST:
+        return Acknowledged(event.id, "only requests carry samples")
+    bodies = kserve.samples(around.body, around.pointer)
+    if len(bodies) == 1:
+        return replace(around, body=bodies[0], pointer="")
+    return [replace(around, body=body, id=f"{event.id}-{place}", pointer="") for place, body in enumerate(bodies)]
+
+
+def _trace(value: str) -> str | None:
+    return value if _TRACEPARENT.fullmatch(value) else None

@@ -1,0 +1,35 @@
+"""An answer before it is sent, and how it is sent over ASGI. It knows neither paths nor what an answer says."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, NamedTuple
+
+from fastapi.responses import Response
+
+JSON = "application/json"
+NDJSON = "application/x-ndjson"
+
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+_JSON_HEADER = (b"content-type", b"application/json")
+
+
+class Reply(NamedTuple):
+    """Status, body and headers of an answer."""
+
+    body: bytes
+    status: int = 200
+    media_type: str = JSON
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def response(self) -> Response:
+        """Return it as FastAPI's routes give it."""
+        return Response(self.body, self.status, dict(self.headers), self.media_type)
+
+    async def send(self, send: Send) -> None:
+        """Send it as the whole answer to a request."""
+        kind = _JSON_HEADER if self.media_type is JSON else (b"content-type", self.media_type.encode())
+        headers = [kind, (b"content-length", b"%d" % len(self.body))]
+        if self.headers:
+            headers += [(name.lower().encode(), value.encode()) for name, value in self.headers]
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": self.body})

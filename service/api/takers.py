@@ -1,0 +1,112 @@
+"""What becomes of one object that came in: a sample gets a decision, a label an outcome. Here a sample spends its whole time at the edge.
+
+Samples are decoded by type in one pass. Only what that pass refuses, or what might hold a key twice, is parsed strictly, which says where.
+"""
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from service.api.parcels import Parcel
+from service.api.schemas import LabelIn, LabelOut, SampleIn, SampleOut, Time, text_of
+from service.api.strict import Shape, plain_json, shaped
+from service.core.config import invalid_from
+from service.core.errors import Invalid
+from service.core.events import NOWHERE, Origin
+from service.core.features import check_features, check_id, check_labeler, label_text
+from service.flow import Answer, Flow, Learned
+
+_decode: Callable[[bytes], SampleIn] = msgspec.json.Decoder(SampleIn).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class Takers:
+    """Takes samples and labels into one flow."""
+
+    def __init__(self, flow: Flow) -> None:
+        """Take the flow."""
+        self._flow = flow
+
+    def sample(self, stream: str, parcel: Parcel) -> bytes | Awaitable[bytes]:
+        """Predict and decide; bytes where nothing has to be waited for. Raises `Invalid`, `UnknownStream` and `Conflict`."""
+        try:
+            sample = _sample_of(parcel.body)
+            sample_id = parcel.id if sample.id is None else sample.id
+            if sample_id is not None:
+                check_id(sample_id)
+            time = sample.time or parcel.time
+            origin = Origin(_checked_time(time), parcel.traceparent) if time or parcel.traceparent else NOWHERE
+        except Invalid as error:
+            raise _below(parcel.pointer, error) from None
+        answer = self._flow.answer_to(stream, sample_id, sample.features, origin)
+        return _sample_out(stream, answer) if isinstance(answer, Answer) else _awaited(stream, answer)
+
+    def label(self, stream: str, parcel: Parcel) -> Awaitable[bytes]:
+        """Take an answer in; it is on disk and learned when the bytes come."""
+        try:
+            given = _strictly(parcel.body, LabelIn)
+            sample_id = check_id(given.sample_id if given.sample_id is not None else parcel.id or "", "/sample_id")
+            label, labeler = label_text(given.label), check_labeler(given.labeler or "")
+            labeled_at = _checked_time(given.labeled_at or parcel.time, "/labeled_at")
+        except Invalid as error:
+            raise _below(parcel.pointer, error) from None
+        return self._learned(stream, sample_id, label, labeler, given.features, labeled_at)
+
+    async def _learned(self, stream: str, sample_id: str, *answer: object) -> bytes:
+        return label_out(sample_id, await self._flow.label(stream, sample_id, *answer))  # type: ignore[arg-type]
+
+
+def label_out(sample_id: str, learned: Learned) -> bytes:
+    """Render what a label amounted to."""
+    return _encode(LabelOut(sample_id, learned.outcome, learned.model_version, learned.rebuilding))
+
+
+def _sample_of(body: bytes) -> SampleIn:
+    try:
+        sample = _decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return _strictly(body, SampleIn)
+    # Where every colon belongs to a key of its own, no key can have been there twice.
+    keys = 1 + len(sample.features) + (sample.id is not None) + (sample.time is not None)
+    if body.count(b":") != keys and (b"\\" in body or body.count(b":") != keys + _colons(sample)):
+        return _strictly(body, SampleIn)
+    return sample
+
+
+def _strictly(body: bytes, shape: type[Shape]) -> Shape:
+    plain = plain_json(body)
+    features = plain.get("features") if isinstance(plain, dict) else None
+    if isinstance(features, dict):
+        check_features(features)
+    return shaped(plain, shape)
+
+
+def _colons(sample: SampleIn) -> int:
+    count = (sample.id or "").count(":") + (sample.time or "").count(":")
+    for name, value in sample.features.items():
+        count += name.count(":")
+        if value.__class__ is str:
+            count += value.count(":")
+    return count
+
+
+def _checked_time(time: str | None, pointer: str = "/time") -> str | None:
+    if time is None:
+        return None
+    try:
+        return text_of(msgspec.convert(time, Time), pointer)
+    except msgspec.ValidationError as error:
+        raise Invalid(pointer, invalid_from(error).detail) from None
+
+
+def _below(pointer: str, error: Invalid) -> Invalid:
+    return Invalid(pointer + error.pointer, error.detail) if pointer else error
+
+
+def _sample_out(stream: str, answer: Answer) -> bytes:
+    decision = answer.decision
+    return _encode(SampleOut(decision.id, stream, decision.model_version, decision.prediction, decision.query, answer.replayed))
+
+
+async def _awaited(stream: str, answer: Awaitable[Answer]) -> bytes:
+    return _sample_out(stream, await answer)
