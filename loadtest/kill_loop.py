@@ -215,11 +215,8 @@ def main() -> int:
             asyncio.run(load(server, ledger, rng, number, failing=failing))
             faults = check(data, ledger)
             what = "commits failed, killed" if failing else "killed"
-            print(
-                f"round {number:3}: {what:22} {len(ledger.asked):6} questions {len(ledger.labels):6} labels {len(ledger.erased):4} erased",
-                *faults[:5],
-                flush=True,
-            )
+            figures = f"{len(ledger.asked):6} questions {len(ledger.labels):6} labels {len(ledger.erased):5} erased"
+            print(f"round {number:3}: {what:22} {figures}", *faults[:5], flush=True)
             if faults:
                 return 1
     print("nothing lost, nothing twice:", dict(ledger.counts))

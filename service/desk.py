@@ -41,6 +41,13 @@ class Desk:
 
     def follow(self, event: Event) -> None:
         """Keep up with an event that was folded."""
+        if isinstance(event, Erased):
+            for erased in event.sample_ids:
+                self._close(erased)
+            return
+        sample_id = sample_of(event)
+        if sample_id is None:
+            return
         if isinstance(event, Labelled | Skipped):
             self.release(event.sample_id, event.labeler)
         if isinstance(event, Erased):

@@ -129,8 +129,8 @@ class Flow:
 
     def _answered(self, live: Live, decision: Decision, features: Features, seconds: float, *, remember: bool) -> Answer:
         if remember and not live.dropped:
-            kept = live.learner.vectoriser.kept(features)
-            self._memory.put(live.name, decision.id, Remembered(fingerprint(features), decision, kept))
+            remembered = Remembered(fingerprint(features), decision, live.learner.vectoriser.kept(features))
+            self._memory.put(live.name, decision.id, remembered)
         for observer in self._observers:
             observer.decided(live.name, decision, seconds)
         return Answer(decision, replayed=False)

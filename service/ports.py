@@ -114,6 +114,10 @@ class Observer(Protocol):
         """An answer was taken in, `delay` seconds after its question."""
         ...
 
+    def erased(self, stream: str, count: int) -> None:
+        """So many samples were erased."""
+        ...
+
     def learned(self, stream: str, seconds: float) -> None:
         """An answer that is on disk was folded, which took so long."""
         ...

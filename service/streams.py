@@ -70,6 +70,17 @@ class Live:
             if sample_id in self.learner.queries.open:
                 yield sample_id
 
+    def older(self, than: float, most: int) -> list[str]:
+        """The first samples, at most so many, that were asked before a time, or never asked and first labelled before it."""
+        samples = self.learner.queries.samples
+        if self._by_age is None:
+            self._by_age = deque(samples)
+        waiting = self._by_age
+        while waiting and samples[waiting[0]].erased:
+            waiting.popleft()
+        aged = takewhile(lambda sample_id: samples[sample_id].asked_at < than, waiting)
+        return [sample_id for sample_id in islice(aged, most) if not samples[sample_id].erased]
+
     def busy(self, sample_id: str) -> bool:
         """Whether somebody works on this sample."""
         return sample_id in self._turns
@@ -81,17 +92,6 @@ class Live:
     def let_go(self, sample_id: str) -> None:
         """End the turn that was held."""
         self._turns.pop(sample_id).set_result(None)
-
-    def older(self, than: float, most: int) -> list[str]:
-        """The first samples, at most so many, that were asked before a time, or never asked and first labelled before it."""
-        samples = self.learner.queries.samples
-        if self._by_age is None:
-            self._by_age = deque(samples)
-        waiting = self._by_age
-        while waiting and samples[waiting[0]].erased:
-            waiting.popleft()
-        aged = takewhile(lambda sample_id: samples[sample_id].asked_at < than, waiting)
-        return [sample_id for sample_id in islice(aged, most) if not samples[sample_id].erased]
 
     @asynccontextmanager
     async def turn(self, sample_id: str) -> AsyncIterator[None]:

@@ -186,6 +186,10 @@ class RecordingObserver:
         """An answer was taken in."""
         self.told.append(("labelled", stream, outcome, delay))
 
+    def erased(self, stream: str, count: int) -> None:
+        """So many samples were erased."""
+        self.told.append(("erased", stream, count))
+
     def learned(self, stream: str, seconds: float) -> None:
         """An answer that is on disk was folded."""
         self.told.append(("learned", stream, seconds))

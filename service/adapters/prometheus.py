@@ -90,6 +90,10 @@ class PrometheusObserver:
         if delay is not None:
             self._delay.labels(stream).observe(delay)
 
+    def erased(self, stream: str, count: int) -> None:
+        """So many samples were erased."""
+        self._erased.labels(stream).inc(count)
+
     def learned(self, stream: str, seconds: float) -> None:
         """An answer that is on disk was folded."""
         self._learning.labels(stream).observe(seconds)

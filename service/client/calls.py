@@ -84,9 +84,9 @@ def sample_state(stream: str, sample_id: str) -> Call[SampleState]:
     return _call("GET", _path(stream, "samples", sample_id), SampleState)
 
 
-def erase(stream: str, sample_id: str) -> Call[None]:
+def erase(stream: str, sample_id: str) -> Call[Outcome]:
     """Erase a sample for good: features, answers, and what the model learned of them."""
-    return Call("DELETE", _path(stream, "samples", sample_id), _nothing, gone=True)
+    return _call("DELETE", _path(stream, "samples", sample_id), Outcome)
 
 
 def label(

@@ -6,8 +6,6 @@ that came in stands in what goes out or is kept: columns are named by hashes, so
 
 import math
 from collections.abc import Callable, Sequence
-from functools import lru_cache
-from hashlib import blake2b
 from statistics import median_low
 from typing import Any
 from zlib import crc32
@@ -16,6 +14,7 @@ import msgspec
 from river.feature_extraction import BagOfWords
 
 from service.core.features import Features
+from service.core.tokens import LONG, column_of, recent_token
 
 MAX_COLUMNS = 20_000
 _OVERFLOW = 1_024  # shared columns for the string values and words that come after the last own column
@@ -23,36 +22,12 @@ _WARM_UP = 16  # values of which the first scale is taken robustly, by median an
 _WIDE = 10.0  # deviations beyond which a value is cut before a scale learns from it
 _CLIP = 8.0  # deviations beyond which a scaled value is cut
 _NORMAL = 1.4826  # median absolute deviations in a standard deviation
-_LONG = 100  # characters; longer string values share the overflow columns
-_RECENT = 65_536  # hashes that are kept at hand
 
 _NUMBERS = (float, int)
 
 Vector = dict[str, Any]
 
 _split: Callable[[str], list[str]] = BagOfWords(lowercase=True).process_text
-
-
-def token(word: str) -> str:
-    """Return what stands for a word in columns and models: 16 hex digits of its BLAKE2b hash.
-
-    >>> token("day")
-    '24d40f22980b7da2'
-    """
-    return _recent(word) if len(word) <= _LONG else _hashed(word)
-
-
-def _hashed(word: str) -> str:
-    return blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
-
-
-_recent = lru_cache(_RECENT)(_hashed)
-
-
-@lru_cache(_RECENT)
-def column_of(name: str, value: str) -> str:
-    """Return the one-hot column of a string value of at most 100 characters: the feature's name and the value's token."""
-    return f"{name}={_hashed(value)}"
 
 
 class Scale:
@@ -220,13 +195,13 @@ class Tabular:
                 self.scales[name] = left
 
     def _learn_value(self, name: str, value: str) -> None:
-        if self.one_hot and len(value) <= _LONG:
+        if self.one_hot and len(value) <= LONG:
             column = column_of(name, value)
             if column not in self.values and len(self.scales) + len(self.values) < MAX_COLUMNS:
                 self.values[column] = None
 
     def _column(self, name: str, value: str) -> str:
-        if len(value) > _LONG:
+        if len(value) > LONG:
             return _shared(f"{name}={value}")
         column = column_of(name, value)
         return column if column in self.values else _shared(column)
@@ -282,9 +257,9 @@ class Words:
     def _column(self, word: str) -> str:
         if self.hashing:
             return f"#{crc32(word.encode()) % self.columns}"
-        if len(word) > _LONG:
+        if len(word) > LONG:
             return _shared(word)
-        column = token(word)
+        column = recent_token(word)
         return column if column in self.frequencies or len(self.frequencies) < self.columns else _shared(word)
 
     def state(self) -> Any:

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from service.core.events import Asked, Checkpoint, Event, Labelled, Skipped
+from service.core.events import Asked, Checkpoint, Event, Labelled, Origin, Skipped
 from service.core.records import Prediction
 
 _NOTHING = Prediction(None, None, {})
 
 
 def blanked(events: Iterable[Event]) -> list[Event]:
-    """Return all of one sample's events, in log order, without features, vectors, predictions and labels.
+    """Return all of one sample's events, in log order, without features, vectors, predictions, labels and what was said of it.
 
     Labels become "1", "2", ... in order of first appearance, so that a duplicate stays one, and a majority falls as it fell.
     """
@@ -25,8 +25,7 @@ def blanked(events: Iterable[Event]) -> list[Event]:
 def _blank(event: Event, ordinals: dict[str, str]) -> Event:
     if isinstance(event, Asked):
         decision = msgspec.structs.replace(event.decision, prediction=_NOTHING)
-        origin = msgspec.structs.replace(event.origin, traceparent=None)
-        return msgspec.structs.replace(event, features={}, decision=decision, origin=origin)
+        return msgspec.structs.replace(event, features={}, decision=decision, origin=Origin(event.origin.time))
     if isinstance(event, Labelled):
         label = ordinals.setdefault(event.label, str(len(ordinals) + 1))
         return msgspec.structs.replace(event, label=label, features={}, vector={}, erased=True)

@@ -22,7 +22,17 @@ Reason = Literal[
     "answered",
 ]
 Outcome = Literal[
-    "learned", "duplicate", "corrected", "recorded", "conflict", "late", "skipped", "unlearnable", "retracted", "erased", "unknown"
+    "learned",
+    "duplicate",
+    "corrected",
+    "recorded",
+    "conflict",
+    "late",
+    "skipped",
+    "unlearnable",
+    "retracted",
+    "erased",
+    "unknown",
 ]
 
 

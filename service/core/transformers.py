@@ -20,7 +20,7 @@ from typing import Any, TypeAlias
 from river import compose, feature_extraction, feature_selection, preprocessing
 from river.feature_extraction.vectorize import strip_accents_unicode
 
-from service.core.columns import token
+from service.core.tokens import token
 
 MAX_COLUMNS = 10_000  # one-hot columns, or terms, an encoder knows
 MAX_ORDINALS = 1_000  # categories a feature

@@ -98,7 +98,7 @@ class LabelledData:
 
     def _settling(self) -> Iterator[_Settling]:
         for seq, event in self._reader.read(self._stream, 0, self._upto):
-            if isinstance(event, Labelled):
+            if isinstance(event, Labelled) and not event.erased:
                 sample = self._samples[event.sample_id]
                 if sample.taught_seq == seq:
                     yield _Settling(event, sample)
@@ -108,11 +108,19 @@ def standing(log: Iterable[tuple[int, Event]]) -> OpenQueries:
     """Who said what about which sample, as the fold of the whole state has it; whether questions are still open is left out."""
     queries = OpenQueries(per_sample=1)
     for seq, event in log:
-        if isinstance(event, Configured):
-            if not queries.voted:
+        match event:
+            case Asked():
+                queries.ask(event.sample_id, Sample(seq, event.at, event.expires_at))
+            case Withdrawn():
+                queries.withdraw(event.sample_id)
+            case Labelled():
+                queries.label(event.sample_id, Vote(event.labeler, event.label, seq), event.at)
+            case Retracted():
+                queries.retract(event.sample_id, event.labeler)
+            case Erased():
+                _ = [queries.erase(sample_id) for sample_id in event.sample_ids]
+            case Configured() if not queries.voted:
                 queries.per_sample = event.config.labels.per_sample
-        else:
-            _follow(queries, seq, event)
     return queries
 
 

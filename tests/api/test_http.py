@@ -19,8 +19,8 @@ async def client(build):
     """A client of an app over fakes, with a stream `s` that asks about everything; `client.house` is what stands behind it."""
     house = build()
     observer, render = metrics(house.engine.learners, house.engine.claimed)
-    watching = [house.observer, observer]
-    house.engine.flow._observers = house.engine.questions._observers = house.engine.erasure._observers = watching
+    house.engine.flow._observers = house.engine.questions._observers = [house.observer, observer]
+    house.engine.erasure._observers = [house.observer, observer]
     app = create_app(house.engine, Guard(), render, limits=Limits(body=MAX_BODY))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app, raise_app_exceptions=False), base_url="http://test") as made:
         made.house = house
@@ -291,31 +291,6 @@ async def test_the_catalogue_and_health_answer(client):
     assert (await client.get("/livez")).json() == {"status": "ok"}
 
 
-async def test_questions_are_claimed_skipped_and_released(client):
-    """The shapes of the contract, from hand to hand; ids may hold slashes and look like paths."""
-    for name in ("a", "b/skip", "claim"):
-        await client.post("/v1/streams/s/samples", json={"id": name, "features": {"x": 1}})
-    claimed = (await client.post("/v1/streams/s/queries/claim", json={"labeler": "u17", "limit": 2, "lease": 60})).json()
-    listed = (await client.get("/v1/streams/s/queries?order=oldest")).json()["queries"]
-    skipped = await client.post("/v1/streams/s/queries/b%2Fskip/skip", json={"labeler": "u17", "reason": "unclear"})
-    metrics = (await client.get("/metrics")).text
-    released = await client.post("/v1/streams/s/queries/a/release", json={"labeler": "u17"})
-    left = (await client.post("/v1/streams/s/queries/claim", json={"labeler": "u18"})).json()["queries"]
-    taken = await client.post("/v1/streams/s/queries/claim/skip", json={"labeler": "u17"})
-
-    assert [query["sample_id"] for query in claimed["queries"]] == ["a", "b/skip"]
-    assert claimed["cursor"] is None
-    assert claimed["queries"][0]["lease"] == {"labeler": "u17", "until": "1970-01-12T13:47:40.000000Z"}
-    assert [query["lease"] and query["lease"]["labeler"] for query in listed] == ["u17", "u17", None]
-    assert claimed["queries"] == listed[:2]
-    assert (skipped.status_code, skipped.json()) == (200, {"sample_id": "b/skip", "outcome": "skipped", "model_version": 0})
-    assert (released.status_code, released.json()) == (200, {"sample_id": "a", "outcome": "released", "model_version": 0})
-    assert [query["sample_id"] for query in left] == ["a", "b/skip", "claim"]
-    assert (taken.status_code, "held by 'u18'" in taken.json()["detail"]) == (409, True)
-    assert 'askwhen_claimed_questions{stream="s"} 1.0' in metrics
-    assert 'askwhen_labels_total{outcome="skipped",stream="s"} 1.0' in metrics
-
-
 async def test_a_sample_is_erased(client):
     """The same answer however often it is sent; then a lookup says that it was there, and nothing of it comes in again."""
     await client.post("/v1/streams/s/samples", json={"id": "a/b", "features": {"x": 1}})
@@ -363,3 +338,28 @@ async def test_retention_is_a_number_of_seconds(client, retention):
     refused = await client.patch("/v1/streams/s", json={"retention": retention})
 
     assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "#/retention")
+
+
+async def test_questions_are_claimed_skipped_and_released(client):
+    """The shapes of the contract, from hand to hand; ids may hold slashes and look like paths."""
+    for name in ("a", "b/skip", "claim"):
+        await client.post("/v1/streams/s/samples", json={"id": name, "features": {"x": 1}})
+    claimed = (await client.post("/v1/streams/s/queries/claim", json={"labeler": "u17", "limit": 2, "lease": 60})).json()
+    listed = (await client.get("/v1/streams/s/queries?order=oldest")).json()["queries"]
+    skipped = await client.post("/v1/streams/s/queries/b%2Fskip/skip", json={"labeler": "u17", "reason": "unclear"})
+    metrics = (await client.get("/metrics")).text
+    released = await client.post("/v1/streams/s/queries/a/release", json={"labeler": "u17"})
+    left = (await client.post("/v1/streams/s/queries/claim", json={"labeler": "u18"})).json()["queries"]
+    taken = await client.post("/v1/streams/s/queries/claim/skip", json={"labeler": "u17"})
+
+    assert [query["sample_id"] for query in claimed["queries"]] == ["a", "b/skip"]
+    assert claimed["cursor"] is None
+    assert claimed["queries"][0]["lease"] == {"labeler": "u17", "until": "1970-01-12T13:47:40.000000Z"}
+    assert [query["lease"] and query["lease"]["labeler"] for query in listed] == ["u17", "u17", None]
+    assert claimed["queries"] == listed[:2]
+    assert (skipped.status_code, skipped.json()) == (200, {"sample_id": "b/skip", "outcome": "skipped", "model_version": 0})
+    assert (released.status_code, released.json()) == (200, {"sample_id": "a", "outcome": "released", "model_version": 0})
+    assert [query["sample_id"] for query in left] == ["a", "b/skip", "claim"]
+    assert (taken.status_code, "held by 'u18'" in taken.json()["detail"]) == (409, True)
+    assert 'askwhen_claimed_questions{stream="s"} 1.0' in metrics
+    assert 'askwhen_labels_total{outcome="skipped",stream="s"} 1.0' in metrics

@@ -48,7 +48,7 @@ class Writing:
         self._arrived = threading.Condition()
         log.start(self._deliver)
 
-    def _deliver(self, results, _writing):
+    def _deliver(self, results, seconds):
         with self._arrived:
             self.results += results
             self._arrived.notify_all()

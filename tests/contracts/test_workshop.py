@@ -11,8 +11,8 @@ from service.adapters.snapshots import FileSnapshots
 from service.adapters.sqlite import SqliteLog
 from service.adapters.workshop import ProcessWorkshop
 from service.audit import verify
-from service.core.columns import column_of
 from service.core.rebuild import rebuild_of
+from service.core.tokens import column_of
 from service.engine import Engine
 from service.testing import InlineWorkshop, RecordingObserver
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.core import columns
-from service.core.columns import Scale, Tabular, Words, column_of, token
+from service.core.columns import Scale, Tabular, Words
+from service.core.tokens import column_of, token
 
 
 def learned(values):
@@ -126,21 +127,6 @@ def test_a_text_that_is_missing_is_empty():
     assert words.transform({}) == {}
 
 
-VALUES = st.none() | st.booleans() | st.sampled_from(["x", "y"]) | st.floats(-1e100, 1e100)
-
-
-@given(st.lists(st.dictionaries(st.sampled_from("abc"), VALUES, max_size=3), max_size=40))
-def test_observing_is_learning_and_then_transforming(samples):
-    """The pass that serves every sample gives the same vector and state, to the bit, as its two halves."""
-    one, two = Tabular(), Tabular()
-    for features in samples:
-        seen = one.observe(features)
-        two.learn(features)
-
-        assert seen == two.transform(features)
-    assert one.state() == two.state()
-
-
 @given(st.lists(st.integers(0, 5).map(float), max_size=15), st.integers(0, 5).map(float))
 def test_a_young_scale_forgets_a_value(values, value):
     """It is the scale of the other values then, to the bit, and gone where there is none."""
@@ -177,3 +163,18 @@ def test_no_text_stands_in_a_column(text):
     columns_of = [*table.transform({"text": text}), *words.transform({"text": text}), *table.values, *words.frequencies]
 
     assert all(re.fullmatch(r"(text=)?[0-9a-f]{16}|#\d+", column) for column in columns_of)
+
+
+VALUES = st.none() | st.booleans() | st.sampled_from(["x", "y"]) | st.floats(-1e100, 1e100)
+
+
+@given(st.lists(st.dictionaries(st.sampled_from("abc"), VALUES, max_size=3), max_size=40))
+def test_observing_is_learning_and_then_transforming(samples):
+    """The pass that serves every sample gives the same vector and state, to the bit, as its two halves."""
+    one, two = Tabular(), Tabular()
+    for features in samples:
+        seen = one.observe(features)
+        two.learn(features)
+
+        assert seen == two.transform(features)
+    assert one.state() == two.state()

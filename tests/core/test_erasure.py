@@ -10,7 +10,7 @@ from service.core import events
 from service.core.catalogue import effective
 from service.core.digest import digest
 from service.core.erasure import blanked, superfluous
-from service.core.events import Asked, Checkpoint, Configured, Erased, Labelled, Retracted, Swapped, sample_of
+from service.core.events import Asked, Checkpoint, Configured, Erased, Labelled, Retracted, Skipped, Swapped, sample_of
 from service.core.learner import Learner
 from service.core.rebuild import EVERYTHING, fold, rebuild_of, swift
 from service.core.transcript import START, SUSPENDED
@@ -78,6 +78,10 @@ class Story:
         """An answer is taken back."""
         self.append(Retracted(0.0, sample_id, f"u{how % 2}"))
 
+    def skip(self, sample_id, which, how):
+        """Somebody will not answer, and says why."""
+        self.append(Skipped(0.0, sample_id, f"u{how % 2}", f"word{which} is unclear"))
+
     def erase(self, sample_id, which, how):
         """The sample goes."""
         self.checkpoint(sample_id, which, how)
@@ -136,7 +140,7 @@ def knowledge(taught):
 
 
 STEPS = st.tuples(
-    st.sampled_from(["ask", "label", "label", "label", "retract", "erase", "model", "begin", "end", "checkpoint"]),
+    st.sampled_from(["ask", "label", "label", "label", "retract", "skip", "erase", "model", "begin", "end", "checkpoint"]),
     st.integers(0, 5),
     st.integers(0, 2),
 )
@@ -177,7 +181,7 @@ def test_until_the_swap_only_the_model_differs(steps, per_sample):
 def test_nothing_of_it_is_left_in_the_log(steps, which):
     """No event holds a value, a vector, a word or a label of the erased sample."""
     story = Story()
-    for step in [*steps, ("ask", which, 0), ("label", which, 0), ("erase", which, 0)]:
+    for step in [*steps, ("ask", which, 0), ("skip", which, 1), ("label", which, 0), ("erase", which, 0)]:
         story.tell(*step)
     content = b"".join(events.encode(event) for _, event in story.read(0, EVERYTHING))
     own = [event for _, event in story.read(0, EVERYTHING) if sample_of(event) == f"sample-{which}"]

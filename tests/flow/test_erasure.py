@@ -5,10 +5,10 @@ import struct
 
 import pytest
 
-from service.core.columns import column_of
 from service.core.errors import Conflict, StorageFull, UnknownSample
 from service.core.events import Asked, Checkpoint, Erased, Labelled, Swapped
 from service.core.rebuild import EVERYTHING
+from service.core.tokens import column_of
 from service.testing import InlineWorkshop
 
 VALUE = 7391.8264511
@@ -53,7 +53,7 @@ async def test_what_never_taught_needs_no_rebuild(house):
     budget = house.learner().budget
 
     assert not erased.rebuilding
-    assert await house.engine.questions.waiting("s", "oldest", 10, None) == []
+    assert house.engine.streams["s"].desk.page("oldest", 10, None) == []
     assert (budget.asked, budget.given_back, budget.open) == (1, 0, 0)
 
 

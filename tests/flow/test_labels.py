@@ -6,11 +6,11 @@ import random
 
 import pytest
 
-from service.core.columns import column_of
 from service.core.errors import Conflict, Invalid, StorageFull, UnknownSample
 from service.core.events import Configured, Expired, Labelled, Retracted, Swapped
 from service.core.learner import Learner
 from service.core.rebuild import fold, swift
+from service.core.tokens import column_of
 
 
 async def ask(house, *names):

@@ -74,6 +74,10 @@ class SqliteReader:
         """The names of all streams, in order of creation."""
         return [row[0] for row in self._rows("SELECT stream, min(seq) AS first FROM events GROUP BY stream ORDER BY first")]
 
+    def last(self, stream: str) -> int:
+        """The position of a stream's last event, 0 where there is no such stream."""
+        return int(self._rows("SELECT coalesce(max(seq), 0) FROM events WHERE stream = ?", stream)[0][0])
+
     def _rows(self, query: str, *values: object) -> list[Any]:
         try:
             with self._lock:
