@@ -49,14 +49,7 @@ class Desk:
         if sample_id is None:
             return
         if isinstance(event, Labelled | Skipped):
-            self.release(event.sample_id, event.labeler)
-        if isinstance(event, Erased):
-            for erased in event.sample_ids:
-                self._close(erased)
-        elif (sample_id := sample_of(event)) is not None:
-            self._look_at(sample_id)
-
-    def _look_at(self, sample_id: str) -> None:
+            self.release(sample_id, event.labeler)
         if sample_id not in self._queries.open:
             self._close(sample_id)
         elif sample_id not in self._entries:

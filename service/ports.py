@@ -122,10 +122,6 @@ class Observer(Protocol):
         """An answer that is on disk was folded, which took so long."""
         ...
 
-    def erased(self, stream: str, count: int) -> None:
-        """So many samples were erased."""
-        ...
-
     def committed(self, count: int, seconds: float, writing: float) -> None:
         """So many events became durable together, `seconds` after the first of them was submitted; writing took `writing` of these."""
         ...

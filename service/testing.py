@@ -194,10 +194,6 @@ class RecordingObserver:
         """An answer that is on disk was folded."""
         self.told.append(("learned", stream, seconds))
 
-    def erased(self, stream: str, count: int) -> None:
-        """So many samples were erased."""
-        self.told.append(("erased", stream, count))
-
     def committed(self, count: int, seconds: float, writing: float) -> None:
         """So many events became durable together."""
         self.told.append(("committed", count, seconds, writing))

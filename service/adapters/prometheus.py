@@ -98,10 +98,6 @@ class PrometheusObserver:
         """An answer that is on disk was folded."""
         self._learning.labels(stream).observe(seconds)
 
-    def erased(self, stream: str, count: int) -> None:
-        """So many samples were erased."""
-        self._erased.labels(stream).inc(count)
-
     def committed(self, count: int, seconds: float, writing: float) -> None:
         """So many events became durable together, `seconds` after the first of them was submitted; writing took `writing` of these."""
         self._events.inc(count)

@@ -81,8 +81,9 @@ class Learner:
     def known(self, sample_id: str, features: Features) -> Decision:
         """The decision about a sample that was labelled without being asked: a prediction, and no question; nothing moves."""
         prediction = Prediction.of(self.taught.predict(self.vectoriser.vector(features)))
-        view = self.budget.view(self.budget.due, self.budget.spent, asking=False)
-        query = Query(False, 0.0, "answered", 0.0, None, self.policy.rule_name, view)
+        query = Query(
+            False, 0.0, "answered", 0.0, None, self.policy.rule_name, self.budget.view(self.budget.due, self.budget.spent, asking=False)
+        )
         return Decision(sample_id, self.version, prediction, query)
 
     def question(self, decision: Decision, features: Features, origin: Origin = NOWHERE) -> Asked:

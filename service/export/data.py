@@ -124,20 +124,6 @@ def standing(log: Iterable[tuple[int, Event]]) -> OpenQueries:
     return queries
 
 
-def _follow(queries: OpenQueries, seq: int, event: Event) -> None:
-    if isinstance(event, Asked):
-        queries.ask(event.sample_id, Sample(seq, event.at, event.expires_at))
-    elif isinstance(event, Withdrawn):
-        queries.withdraw(event.sample_id)
-    elif isinstance(event, Labelled):
-        queries.label(event.sample_id, Vote(event.labeler, event.label, seq), event.at)
-    elif isinstance(event, Retracted):
-        queries.retract(event.sample_id, event.labeler)
-    elif isinstance(event, Erased):
-        for sample_id in event.sample_ids:
-            queries.erase(sample_id)
-
-
 def _row(settling: _Settling, question: Asked | None) -> Row:
     event, sample = settling
     label = sample.taught or ""

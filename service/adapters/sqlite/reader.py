@@ -66,10 +66,6 @@ class SqliteReader:
         query = "SELECT coalesce(max(seq), 0) FROM events WHERE stream = ? AND kind = 'erased'"
         return int(self._rows(query, stream)[0][0])
 
-    def last(self, stream: str) -> int:
-        """The position of a stream's last event, 0 where there is no such stream."""
-        return int(self._rows("SELECT coalesce(max(seq), 0) FROM events WHERE stream = ?", stream)[0][0])
-
     def streams(self) -> list[str]:
         """The names of all streams, in order of creation."""
         return [row[0] for row in self._rows("SELECT stream, min(seq) AS first FROM events GROUP BY stream ORDER BY first")]
