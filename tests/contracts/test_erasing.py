@@ -167,6 +167,18 @@ def test_no_byte_of_it_is_left(tmp_path):
     assert after == found(tmp_path) == set()
 
 
+def test_the_file_is_rewritten_in_its_own_folder(tmp_path):
+    """No other place need be writable, whatever the folder is called."""
+    folder = tmp_path / "it's here"
+    made = filled(folder)
+    made.add(Erased(5.0, ["a"]))
+    made.log.scrubbed().result(timeout=30)
+    where = made.log._writer.execute("PRAGMA temp_store_directory").fetchone()[0]
+    made.log.close()
+
+    assert where == str(folder)
+
+
 def test_a_dropped_stream_leaves_no_byte(tmp_path):
     """Nothing of its events is left in the file."""
     made = filled(tmp_path)

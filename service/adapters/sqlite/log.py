@@ -187,6 +187,9 @@ def _open(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA secure_delete = ON")
+    # A container's root may be read-only; SQLite has no other way to be told where the file is rewritten.
+    folder = str(path.absolute().parent).replace("'", "''")
+    connection.execute(f"PRAGMA temp_store_directory = '{folder}'")
     if connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0:
         connection.executescript(
             f"BEGIN; {_SCHEMA} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
