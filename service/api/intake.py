@@ -59,8 +59,6 @@ class Intake:
         if headers.get(b"content-type") == b"application/json" and not is_binary_event(headers):
             body = await read_body(receive, headers, self._limits.body)
             answer = self._take(stream, Parcel(body, idempotency_key_of(headers), None, trace_of(headers)))
-            if granted is not None:
-                granted.spend(1)
             return Reply(answer if isinstance(answer, bytes) else await answer)
         return await self._other(stream, path, headers, receive, granted)
 
@@ -70,8 +68,8 @@ class Intake:
         check_media_type(media_type, headers)
         body = await read_body(receive, headers, self._limits.batch if media_type in BATCHES else self._limits.body)
         found = batch(media_type, headers, body, self._limits.objects)
-        if granted is not None:
-            granted.spend(1 if found is None else len(found.items))
+        if granted is not None and found is not None:
+            granted.spend(len(found.items) - 1)  # the request itself counted as one
         if found is None:
             answer = self._answer(stream, single(media_type, headers, body))
             return Reply(answer if isinstance(answer, bytes) else await answer)
