@@ -11,10 +11,10 @@ from typing import Any
 
 import structlog
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service.bootstrap import Service
 from service.settings import Settings
+from service.wire import Wire
 
 _DRAIN = 10  # seconds that running requests have
 _SWITCH = 0.001  # seconds that the log's writer waits for a busy loop to let it go on
@@ -47,43 +47,6 @@ def _log_plainly(level: str) -> None:
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
 
 
-class _Joining:
-    """A transport that sends the head of an answer with its body, which saves a system call an answer."""
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        self._call_soon = asyncio.get_running_loop().call_soon
-        self._held: bytes | None = None
-        self._later: asyncio.Handle | None = None
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
-
-    def write(self, data: bytes) -> None:
-        if self._held is None:
-            self._held = data
-            self._later = self._call_soon(self._flush)
-        else:
-            held, self._held = self._held, None
-            if self._later is not None:
-                self._later.cancel()
-            self._transport.writelines((held, data))
-
-    def close(self) -> None:
-        self._flush()
-        self._transport.close()
-
-    def _flush(self) -> None:
-        if self._held is not None:
-            held, self._held = self._held, None
-            self._transport.write(held)
-
-
-class _Protocol(HttpToolsProtocol):
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(_Joining(transport))  # type: ignore[arg-type]
-
-
 class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -114,7 +77,7 @@ def serve(settings: Settings) -> None:
     service = Service(settings)
     config = uvicorn.Config(
         service.app,
-        http=_Protocol,
+        http=Wire,
         host=settings.host,
         port=settings.port,
         log_config=None,

@@ -54,11 +54,18 @@ class Intake:
         self._limits = limits
         self._turn = turn
 
+    def takes_at_once(self, headers: Headers, body: bytes) -> bool:
+        """Whether a request is one JSON object, and not too long."""
+        return len(body) <= self._limits.body and _is_plain(headers)
+
+    def take(self, stream: str, headers: Headers, body: bytes) -> Answered:
+        """Take in the JSON of one object."""
+        return self._take(stream, Parcel(body, idempotency_key_of(headers), None, trace_of(headers)))
+
     async def reply(self, stream: str, path: str, headers: Headers, receive: Receive, granted: Pass | None) -> Reply:
         """Answer a request; raises what is wrong with it as a whole."""
-        if headers.get(b"content-type") == b"application/json" and not is_binary_event(headers):
-            body = await read_body(receive, headers, self._limits.body)
-            answer = self._take(stream, Parcel(body, idempotency_key_of(headers), None, trace_of(headers)))
+        if _is_plain(headers):
+            answer = self.take(stream, headers, await read_body(receive, headers, self._limits.body))
             return Reply(answer if isinstance(answer, bytes) else await answer)
         return await self._other(stream, path, headers, receive, granted)
 
@@ -106,6 +113,10 @@ class Intake:
         if isinstance(contents, Parcel):
             return self._take(stream, contents)
         return _together([self._take(stream, parcel) for parcel in contents])
+
+
+def _is_plain(headers: Headers) -> bool:
+    return headers.get(b"content-type") == b"application/json" and not is_binary_event(headers)
 
 
 async def _together(answers: list[Answered]) -> bytes:
