@@ -19,6 +19,8 @@ from service.engine import Engine, Tuning
 from service.guard import Guard
 from service.settings import Settings
 
+_YOUNG = 10_000  # objects made before the garbage collector looks: a sample makes some dozens, and nearly none in cycles
+
 
 class Service:
     """A whole server without its socket: the app, and all that stands behind it."""
@@ -50,6 +52,7 @@ class Service:
         self._doorkeeper.start()
         gc.collect()
         gc.freeze()
+        gc.set_threshold(_YOUNG, 20, 20)
         gc.enable()
 
     async def stop(self) -> None:

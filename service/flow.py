@@ -7,6 +7,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -93,28 +94,12 @@ class Flow:
         decision, seconds = self._decide(live, sample_id, features)
         if not decision.query.ask:
             return self._answered(live, decision, features, seconds, remember=remember)
-        return self._asking(live, decision, features, origin, seconds, remember=remember)
 
-    def _asking(
-        self, live: Live, decision: Decision, features: Features, origin: Origin, seconds: float, *, remember: bool
-    ) -> "asyncio.Future[Answer]":
-        standing = self._ask(live, decision, features, origin)
-        live.hold(decision.id)
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        def told(standing: Decision) -> Answer:
+            return self._answered(live, standing, features, seconds, remember=remember)
 
-        def told(known: "asyncio.Future[Decision]") -> None:
-            live.let_go(decision.id)
-            try:
-                result = self._answered(live, known.result(), features, seconds, remember=remember)
-            except Exception as error:  # noqa: BLE001 - it is the waiting request's
-                if not answer.done():
-                    answer.set_exception(error)
-            else:
-                if not answer.done():
-                    answer.set_result(result)
-
-        standing.add_done_callback(told)
-        return answer
+        live.hold(sample_id)
+        return self._ask(live, decision, features, origin, told, partial(live.let_go, sample_id))
 
     async def _in_turn(self, live: Live, sample_id: str, features: Features, origin: Origin) -> Answer:
         async with live.turn(sample_id):
@@ -122,9 +107,14 @@ class Flow:
             if stored is not None:
                 return self._again(live.name, stored)
             decision, seconds = self._decide(live, sample_id, features)
-            if decision.query.ask:
-                decision = await asyncio.shield(self._ask(live, decision, features, origin))
-            return self._answered(live, decision, features, seconds, remember=True)
+
+            def told(standing: Decision) -> Answer:
+                return self._answered(live, standing, features, seconds, remember=True)
+
+            if not decision.query.ask:
+                return told(decision)
+            _check_there(live)
+            return await asyncio.shield(self._ask(live, decision, features, origin, told, _nothing))
 
     def _decide(self, live: Live, sample_id: str, features: Features) -> tuple[Decision, float]:
         started = time.perf_counter()
@@ -144,42 +134,49 @@ class Flow:
             observer.replayed(stream)
         return Answer(decision, replayed=True)
 
-    def _ask(self, live: Live, decision: Decision, features: Features, origin: Origin) -> "asyncio.Future[Decision]":
-        """The decision as it stands: when its question is durable, or without a question as soon as patience ends."""
+    def _ask(
+        self,
+        live: Live,
+        decision: Decision,
+        features: Features,
+        origin: Origin,
+        told: Callable[[Decision], Answer],
+        let_go: Callable[[], None],
+    ) -> "asyncio.Future[Answer]":
+        """What is `told` of the decision as it stands: when its question is durable, or without a question as soon as patience ends."""
         loop = asyncio.get_running_loop()
         budget = live.learner.budget
+        answer: asyncio.Future[Answer] = loop.create_future()
+        waiting = True
+
+        def settle(outcome: Committed | Exception | None) -> None:
+            nonlocal waiting
+            waiting = False
+            let_go()
+            if isinstance(outcome, Exception) and not isinstance(outcome, Unavailable):
+                if not answer.done():
+                    answer.set_exception(outcome)
+                return
+            result = told(decision if isinstance(outcome, Committed) else _unavailable(decision))
+            if not answer.done():
+                answer.set_result(result)
+
+        def landed(outcome: Committed | Exception) -> None:
+            if waiting:
+                patience.cancel()
+                settle(outcome)
+            elif isinstance(outcome, Committed) and not live.dropped:
+                self._journal.append(live.name, Withdrawn(self._clock(), decision.id))
+
+        patience = loop.call_later(ASK_PATIENCE, settle, None)
         event = live.learner.question(decision, features, origin)
         token = budget.take()
-        standing: asyncio.Future[Decision] = loop.create_future()
-        try:
-            question = self._append(live, event, settle=lambda: budget.release(token))
-        except UnknownStream:
-            budget.release(token)
-            raise
+        self._journal.submit(live.name, event, landed, settle=lambda: budget.release(token))
+        return answer
 
-        def landed(done: "asyncio.Future[Committed]") -> None:
-            patience.cancel()
-            error = done.exception()
-            if standing.done():
-                self._withdraw(live, decision.id, done)
-            elif error is None or isinstance(error, Unavailable):
-                standing.set_result(decision if error is None else _unavailable(decision))
-            else:
-                standing.set_exception(error)
-
-        patience = loop.call_later(ASK_PATIENCE, _give_up, standing, decision)
-        question.add_done_callback(landed)
-        return standing
-
-    def _withdraw(self, live: Live, sample_id: str, landed: "asyncio.Future[Committed]") -> None:
-        if landed.exception() is None and not live.dropped:
-            self._journal.append(live.name, Withdrawn(self._clock(), sample_id))
-
-    def _append(self, live: Live, event: Event, settle: Callable[[], None] | None = None) -> "asyncio.Future[Committed]":
-        if live.dropped:
-            message = f"the stream {live.name!r} was deleted"
-            raise UnknownStream(message)
-        return self._journal.append(live.name, event, settle=settle)
+    def _append(self, live: Live, event: Event) -> "asyncio.Future[Committed]":
+        _check_there(live)
+        return self._journal.append(live.name, event)
 
     async def _stored(self, live: Live, sample_id: str, features: Features) -> Decision | None:
         refuse_erased(live, sample_id)
@@ -292,9 +289,14 @@ def _same(remembered: Remembered, sample_id: str, features: Features) -> Decisio
     return remembered.decision
 
 
-def _give_up(standing: "asyncio.Future[Decision]", decision: Decision) -> None:
-    if not standing.done():
-        standing.set_result(_unavailable(decision))
+def _check_there(live: Live) -> None:
+    if live.dropped:
+        message = f"the stream {live.name!r} was deleted"
+        raise UnknownStream(message)
+
+
+def _nothing() -> None:
+    pass
 
 
 def _unavailable(decision: Decision) -> Decision:

@@ -29,8 +29,11 @@ class Committed(NamedTuple):
     applied: Applied
 
 
+Told = Callable[[Committed | Exception], None]  # must not raise
+
+
 class _Waiting(NamedTuple):
-    future: "asyncio.Future[Committed]"
+    told: Told
     settle: Callable[[], None] | None
     since: float
 
@@ -59,21 +62,34 @@ class Journal:
 
         self._log.start(deliver)
 
-    def append(
-        self, stream: str, event: Event | None, *, slot: str | None = None, settle: Callable[[], None] | None = None
-    ) -> "asyncio.Future[Committed]":
-        """Submit an event; the future comes after its fold, or with `Unavailable`. `settle` runs just before either."""
+    def append(self, stream: str, event: Event | None, *, slot: str | None = None) -> "asyncio.Future[Committed]":
+        """Submit an event; the future comes after its fold, or with `Unavailable`."""
         future: asyncio.Future[Committed] = asyncio.get_running_loop().create_future()
         # Nobody may be left to look at a failure: a request can have gone by then.
         future.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+        def told(outcome: Committed | Exception) -> None:
+            if future.done():
+                return
+            if isinstance(outcome, Exception):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)
+
+        self.submit(stream, event, told, slot=slot)
+        return future
+
+    def submit(
+        self, stream: str, event: Event | None, told: Told, *, slot: str | None = None, settle: Callable[[], None] | None = None
+    ) -> None:
+        """Submit an event; `settle` runs when its fate is known, then comes its fold, then `told` with what it made of it, or the error."""
         self._tickets += 1
-        self._waiting[self._tickets] = _Waiting(future, settle, time.monotonic())
+        self._waiting[self._tickets] = _Waiting(told, settle, time.monotonic())
         self._idle.clear()
         try:
             self._log.submit(Entry(stream, event, slot, self._tickets))
         except ValueError as error:
             self._give_up(self._tickets, error)
-        return future
 
     @property
     def waiting(self) -> int:
@@ -95,7 +111,7 @@ class Journal:
         waiting = self._waiting.pop(ticket)
         if waiting.settle is not None:
             waiting.settle()
-        _fail(waiting.future, error)
+        waiting.told(error)
         if not self._waiting:
             self._idle.set()
 
@@ -127,21 +143,19 @@ class Journal:
         waiting = self._waiting.pop(result.entry.ticket)
         if waiting.settle is not None:
             waiting.settle()
-        future = waiting.future
         if result.error is not None:
-            _fail(future, result.error)
+            waiting.told(result.error)
             return
         started = time.perf_counter()
         try:
             applied = self._fold(result.entry.stream, result.seq, result.entry.event)
         except Exception as error:  # noqa: BLE001 - one stream's broken fold must not stop the others
-            _fail(future, error)
+            waiting.told(error)
             return
         if isinstance(result.entry.event, Labelled):
             for observer in self._observers:
                 observer.learned(result.entry.stream, time.perf_counter() - started)
-        if not future.done():
-            future.set_result(Committed(result.seq, applied))
+        waiting.told(Committed(result.seq, applied))
 
 
 async def folded(change: "asyncio.Future[Committed]", silent: str) -> Applied:
@@ -150,8 +164,3 @@ async def folded(change: "asyncio.Future[Committed]", silent: str) -> Applied:
         return (await asyncio.wait_for(asyncio.shield(change), PATIENCE)).applied
     except TimeoutError:
         raise Unavailable(silent) from None
-
-
-def _fail(future: "asyncio.Future[Committed]", error: Exception) -> None:
-    if not future.done():
-        future.set_exception(error)
