@@ -2,10 +2,12 @@
 
 Most samples need nothing from the disk. For them the task, the coroutines and the messages of ASGI cost more than the decision. Parsing,
 keep-alive, pipelining and shutdown stay uvicorn's; whatever the app does not answer at once goes the way of ASGI.
+
+What came in one turn of the loop is decided together, then answered together: a processor runs the code that it just ran twice as fast.
 """
 
 from collections.abc import Awaitable
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
@@ -24,6 +26,7 @@ class Wire(HttpToolsProtocol):
     """One connection."""
 
     _begun: Any = None  # the app of a request whose body is still coming
+    _round: ClassVar[list[tuple["Wire", RequestResponseCycle, AtOnce]]] = []  # whole requests that came in this turn of the loop
 
     def data_received(self, data: bytes) -> None:
         """Read; a request that is not whole by now is begun as ever."""
@@ -33,22 +36,31 @@ class Wire(HttpToolsProtocol):
             super()._start_asgi_task(self.cycle, app)
 
     def on_message_complete(self) -> None:
-        """Answer a request that came in one piece."""
+        """Have a request that came in one piece answered in this round."""
         super().on_message_complete()
         if self._begun is not None:
             app, self._begun = self._begun, None
-            self._answer(self.cycle, app)
+            if not self._round:
+                self.loop.call_soon(self._play_round)
+            self._round.append((self, self.cycle, app))
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        if cycle is self.cycle and cycle.more_body and not cycle.waiting_for_100_continue and not self.flow.write_paused:
+        if cycle is self.cycle and cycle.more_body and not cycle.waiting_for_100_continue and hasattr(app, "at_once"):
             self._begun = app
         else:
             super()._start_asgi_task(cycle, app)
 
-    def _answer(self, cycle: RequestResponseCycle, app: AtOnce) -> None:
-        answer = app.at_once(cycle.scope, bytes(cycle.body)) if hasattr(app, "at_once") else None
+    @classmethod
+    def _play_round(cls) -> None:
+        round_, cls._round = cls._round, []
+        answers = [(wire, cycle, app, app.at_once(cycle.scope, bytes(cycle.body))) for wire, cycle, app in round_]
+        for wire, cycle, app, answer in answers:
+            wire.tell(cycle, app, answer)
+
+    def tell(self, cycle: RequestResponseCycle, app: Any, answer: Reply | Awaitable[Reply] | None) -> None:
+        """Send what was answered, at once or when it is there; without an answer the request goes the way of ASGI."""
         if answer is None:
-            super()._start_asgi_task(cycle, app)  # type: ignore[arg-type]
+            super()._start_asgi_task(cycle, app)
         elif isinstance(answer, Reply):
             self._write(cycle, answer)
         else:
