@@ -73,7 +73,7 @@ class Wire(HttpToolsProtocol):
 
     def _write(self, cycle: RequestResponseCycle, reply: Reply) -> None:
         cycle.response_started = cycle.response_complete = True
-        if cycle.disconnected:
+        if cycle.disconnected or self.transport.is_closing():
             return
         lines = [STATUS_LINE[reply.status]]
         for name, value in cycle.default_headers:

@@ -147,7 +147,7 @@ def test_the_scrape_key_has_one_name():
 
 def test_alerts_watch_metrics_that_exist():
     """A renamed metric would silence an alert for ever."""
-    exported = set(re.findall(r"^# TYPE (\S+)", metrics(list)[1]("")[0].decode(), re.MULTILINE))
+    exported = set(re.findall(r"^# TYPE (\S+)", metrics(list, dict)[1]("")[0].decode(), re.MULTILINE))
     rules = yaml.safe_load(ALERTS.read_text())["groups"][0]["rules"]
     watched = {name for rule in rules for name in re.findall(r"\baskwhen_\w+", rule["expr"] + rule["annotations"]["description"])}
 
