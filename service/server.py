@@ -13,6 +13,7 @@ import uvicorn
 
 from service.bootstrap import Service
 from service.settings import Settings
+from service.wire import Protocol
 
 _DRAIN = 10  # seconds that running requests have
 _KEEP_ALIVE = 75  # seconds that an idle connection stays open: longer than the minute after which proxies give theirs up
@@ -64,6 +65,8 @@ def serve(settings: Settings) -> None:
         host=settings.host,
         port=settings.port,
         log_level=settings.log_level,
+        http=Protocol,
+        ws="none",
         access_log=False,
         proxy_headers=False,  # nobody asks where a request came from
         timeout_graceful_shutdown=_DRAIN,

@@ -1,5 +1,6 @@
 """Bodies off the wire: read within a limit, refused as early as can be. What stands in them is judged elsewhere."""
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
@@ -11,6 +12,9 @@ from service.core.errors import TooLarge
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Headers = Mapping[bytes, bytes]
 
+_CHARSET = re.compile(rb';\s*charset\s*=\s*"?([^";]*)', re.IGNORECASE)
+_SHOWN = 40  # characters of a header that are shown
+
 
 def media_type_of(headers: Headers) -> str:
     """The media type of a request without its parameters, in lower case; empty where there is none."""
@@ -19,7 +23,17 @@ def media_type_of(headers: Headers) -> str:
 
 def unsupported(media_type: str, expected: str = "`Content-Type: application/json`") -> UnsupportedMedia:
     """The refusal of a media type."""
-    return UnsupportedMedia(f"send the body with the header {expected}, not {media_type or 'no media type'}")
+    return UnsupportedMedia(f"send the body with the header {expected}, not {media_type[:_SHOWN] or 'no media type'}")
+
+
+def check_encoding(headers: Headers) -> None:
+    """Raise `UnsupportedMedia` for a body that is compressed, or says that it is not UTF-8."""
+    encoding = headers.get(b"content-encoding", b"identity").strip().lower()
+    if encoding != b"identity":
+        raise UnsupportedMedia(f"send the body without the Content-Encoding {encoding.decode('latin-1')[:_SHOWN]}")
+    charset = _CHARSET.search(headers.get(b"content-type", b""))
+    if charset is not None and charset[1].lower() not in {b"utf-8", b"utf8"}:
+        raise UnsupportedMedia(f"send the body in UTF-8, not in {charset[1].decode('latin-1')[:_SHOWN]}")
 
 
 async def read_body(receive: Receive, headers: Headers, most: int) -> bytes:
@@ -51,6 +65,7 @@ async def json_body_of(request: Request, most: int) -> bytes:
     media_type = media_type_of(headers)
     if media_type != "application/json":
         raise unsupported(media_type)
+    check_encoding(headers)
     return await read_body(request.receive, headers, most)
 
 

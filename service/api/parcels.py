@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import msgspec
 
 from service.api import kserve
-from service.api.bodies import Headers, unsupported
+from service.api.bodies import Headers, check_encoding, unsupported
 from service.api.replies import JSON, NDJSON
 from service.api.strict import plain_json
 from service.core.config import invalid_from
@@ -94,6 +94,7 @@ def check_media_type(media_type: str, headers: Headers) -> None:
     """Raise `UnsupportedMedia` for a body that is taken in by no way."""
     if not is_binary_event(headers) and media_type not in MEDIA_TYPES:
         raise unsupported(media_type, f"`Content-Type: application/json` (or one of {_EXPECTED})")
+    check_encoding(headers)
 
 
 def single(media_type: str, headers: Headers, body: bytes) -> Contents:
@@ -144,6 +145,8 @@ def _structured(body: bytes) -> Contents:
         event = msgspec.json.decode(body, type=CloudEvent)
     except msgspec.ValidationError as error:
         raise invalid_from(error) from None
+    if event.data_base64 is not None and event.data is not None:
+        raise Invalid("/data_base64", "a CloudEvent has either `data` or `data_base64`")
     if event.data_base64 is not None:
         return _opened(event, event.data_base64, event.datacontenttype or "", "/data_base64")
     return _opened(event, bytes(event.data or b"null"), event.datacontenttype or JSON, "/data")

@@ -144,10 +144,10 @@ def rfc3339(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def text_of(time: datetime | None, pointer: str) -> str | None:
+def text_of(time: datetime, pointer: str) -> str:
     """A time as it is kept; raises `Invalid` where it has no place in UTC's calendar."""
     try:
-        return None if time is None else time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
     except OverflowError:
         raise Invalid(pointer, "this time lies outside the years 1 to 9999 in UTC") from None
 

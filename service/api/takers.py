@@ -31,13 +31,14 @@ class Takers:
         """Predict and decide; bytes where nothing has to be waited for. Raises `Invalid`, `UnknownStream` and `Conflict`."""
         try:
             sample = _sample_of(parcel.body)
-            sample_id = parcel.id if sample.id is None else sample.id
-            if sample_id is not None:
-                check_id(sample_id)
-            time = sample.time or parcel.time
-            origin = Origin(_checked_time(time), parcel.traceparent) if time or parcel.traceparent else NOWHERE
+            sample_id = parcel.id if sample.id is None else check_id(sample.id)
+            time = None if sample.time is None else _checked_time(sample.time)
         except Invalid as error:
             raise _below(parcel.pointer, error) from None
+        time = time or _time_around(parcel)
+        origin = Origin(time, parcel.traceparent) if time or parcel.traceparent else NOWHERE
+        if sample.id is None and sample_id is not None:
+            check_id(sample_id)
         answer = self._flow.answer_to(stream, sample_id, sample.features, origin)
         return _sample_out(stream, answer) if isinstance(answer, Answer) else _awaited(stream, answer)
 
@@ -45,12 +46,14 @@ class Takers:
         """Take an answer in; it is on disk and learned when the bytes come."""
         try:
             given = _strictly(parcel.body, LabelIn)
-            sample_id = check_id(given.sample_id if given.sample_id is not None else parcel.id or "", "/sample_id")
+            own = given.sample_id is not None or parcel.id is None
+            sample_id = check_id(given.sample_id or "", "/sample_id") if own else parcel.id or ""
             label, labeler = label_text(given.label), check_labeler(given.labeler or "")
-            labeled_at = _checked_time(given.labeled_at or parcel.time, "/labeled_at")
+            labeled_at = None if given.labeled_at is None else _checked_time(given.labeled_at, "/labeled_at")
         except Invalid as error:
             raise _below(parcel.pointer, error) from None
-        return self._learned(stream, sample_id, label, labeler, given.features, labeled_at)
+        check_id(sample_id)
+        return self._learned(stream, sample_id, label, labeler, given.features, labeled_at or _time_around(parcel))
 
     async def _learned(self, stream: str, sample_id: str, *answer: object) -> bytes:
         return label_out(sample_id, await self._flow.label(stream, sample_id, *answer))  # type: ignore[arg-type]
@@ -91,9 +94,11 @@ def _colons(sample: SampleIn) -> int:
     return count
 
 
-def _checked_time(time: str | None, pointer: str = "/time") -> str | None:
-    if time is None:
-        return None
+def _time_around(parcel: Parcel) -> str | None:
+    return None if parcel.time is None else _checked_time(parcel.time)
+
+
+def _checked_time(time: str, pointer: str = "/time") -> str:
     try:
         return text_of(msgspec.convert(time, Time), pointer)
     except msgspec.ValidationError as error:

@@ -10,7 +10,7 @@ import msgspec
 
 from service.core import allowed, pipeline
 from service.core.config import ModelSpec, QuerySpec, StreamConfig, parse
-from service.core.errors import Invalid
+from service.core.errors import Invalid, below
 from service.core.measures import MEASURES, Measure
 from service.core.models import MODELS, Built, Param
 from service.core.parameters import MAX_TEXT
@@ -114,7 +114,7 @@ def _checked(pointer: str, value: Any, param: Param) -> Any:
 def _refuse_others(pointer: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> None:
     for key in given:
         if key not in known:
-            raise Invalid(f"{pointer}/{key}", _unknown("parameter", key, known))
+            raise Invalid(below(pointer, key), _unknown("parameter", key, known))
 
 
 def _unknown(kind: str, name: str, known: Mapping[str, Any]) -> str:

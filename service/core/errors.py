@@ -13,6 +13,8 @@ AskwhenError
 └── CorruptLog              the log contradicts itself
 """
 
+_LONGEST = 200  # characters of a name in a pointer
+
 
 class AskwhenError(Exception):
     """The root of the tree."""
@@ -28,6 +30,15 @@ class Invalid(AskwhenError):
         super().__init__(f"{pointer or '/'}: {detail}")
         self.pointer = pointer
         self.detail = detail
+
+
+def below(pointer: str, name: str) -> str:
+    """The JSON pointer to a member of the object at `pointer`; a long name is cut short.
+
+    >>> below("/features", "a/b")
+    '/features/a~1b'
+    """
+    return f"{pointer}/{name[:_LONGEST].replace('~', '~0').replace('/', '~1')}"
 
 
 class UnknownStream(AskwhenError):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from service.core.errors import Invalid
+from service.core.errors import Invalid, below
 
 MAX_MAGNITUDE = 1e100
 MAX_FEATURES = 1_000
@@ -32,7 +32,7 @@ def check_features(features: dict[str, Any], pointer: str = "/features") -> None
             raise Invalid(pointer, f"a feature's name has 1 to {MAX_NAME} characters")
         wrong = _wrong(value)
         if wrong is not None:
-            raise Invalid(_at(pointer, name), wrong)
+            raise Invalid(below(pointer, name), wrong)
         if value.__class__ is int and not -_INT64 <= value < _INT64:
             features[name] = float(value)
 
@@ -88,7 +88,3 @@ def label_text(value: Any, pointer: str = "/label") -> str:
 def _json_kind(value: object) -> str:
     kinds = {type(None): "null", float: "a number with a fraction", list: "an array", dict: "an object"}
     return kinds.get(type(value), type(value).__name__)
-
-
-def _at(pointer: str, name: str) -> str:
-    return f"{pointer}/{name.replace('~', '~0').replace('/', '~1')[:MAX_NAME]}"

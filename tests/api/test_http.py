@@ -144,7 +144,7 @@ async def test_an_id_with_slashes_and_spaces_is_found(client):
         ("POST", "/v1/streams/s/samples", b'{"features": {"x": 1e101}}', 422, "#/features/x"),
         ("POST", "/v1/streams/s/samples", b'{"features": {"x": [1]}}', 422, "#/features/x"),
         ("POST", "/v1/streams/s/samples", b'{"features": {"x": {"y": 1}}}', 422, "#/features/x"),
-        ("POST", "/v1/streams/s/samples", b'{"features": {"x": 1, "x": 2}}', 422, "#/x"),
+        ("POST", "/v1/streams/s/samples", b'{"features": {"x": 1, "x": 2}}', 422, "#/features/x"),
         ("POST", "/v1/streams/s/samples", b'{"features": {"x": "\\ud800"}}', 422, "#"),
         ("POST", "/v1/streams/s/samples", b'{"features": 1}', 422, "#/features"),
         ("POST", "/v1/streams/s/samples", b'{"features": {}, "id": 7}', 422, "#/id"),
