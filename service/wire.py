@@ -49,8 +49,7 @@ class Protocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no request, and close."""
         reply = problem(self._refusal, msg, "/")
-        head = (
-            f"HTTP/1.1 {self._refusal.value} {self._refusal.phrase}\r\nContent-Type: {MEDIA_TYPE}\r\nContent-Length: {len(reply.body)}\r\n"
-        )
-        self.transport.write(head.encode() + b"Connection: close\r\n\r\n" + reply.body)
+        line = f"HTTP/1.1 {self._refusal.value} {self._refusal.phrase}\r\nConnection: close\r\n"
+        head = f"{line}Content-Type: {MEDIA_TYPE}\r\nContent-Length: {len(reply.body)}\r\n\r\n"
+        self.transport.write(head.encode() + reply.body)
         self.transport.close()

@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
-from service.api.bodies import Receive
+from service.api.bodies import Receive, headers_of
 from service.api.errors import Overloaded, of_anything
 from service.api.intake import Intake
 from service.api.replies import Reply, Send
@@ -71,13 +71,13 @@ class Edge:
                 return await self._take_in(self._labels, _LABEL, stream, scope, receive)
         scopes = needed(scope["method"], path)
         if scopes is not None and not self._guard.open:
-            granted = self._guard.admit(dict(scope["headers"]).get(b"authorization"), scopes, time.monotonic())
+            granted = self._guard.admit(headers_of(scope["headers"]).get(b"authorization"), scopes, time.monotonic())
             if granted is not None:
                 granted.spend(1)
         return None
 
     async def _take_in(self, intake: Intake, scopes: frozenset[Scope], stream: str, scope: Request, receive: Receive) -> Reply:
-        headers = dict(scope["headers"])
+        headers = headers_of(scope["headers"])
         granted = None
         if not self._guard.open:
             granted = self._guard.admit(headers.get(b"authorization"), scopes, time.monotonic())

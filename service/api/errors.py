@@ -113,7 +113,7 @@ def install(app: FastAPI, refused: Callable[[int], None]) -> None:
     async def http(request: Request, error: Exception) -> Response:
         status, detail = (error.status_code, str(error.detail)) if isinstance(error, HTTPException) else (500, "")
         refused(status)
-        answer = problem(status, detail, request.url.path).response()
+        answer = problem(status, detail, request.scope["path"]).response()
         if status == HTTPStatus.METHOD_NOT_ALLOWED:
             answer.headers["Allow"] = ", ".join(_methods(request))
         return answer
@@ -122,10 +122,10 @@ def install(app: FastAPI, refused: Callable[[int], None]) -> None:
         found: list[dict[str, Any]] = list(error.errors()) if isinstance(error, RequestValidationError) else []
         refused(422)
         places = [Place("#/" + "/".join(map(str, item["loc"])), item["msg"]) for item in found]
-        return problem(422, places[0].detail if places else "invalid arguments", request.url.path, places).response()
+        return problem(422, places[0].detail if places else "invalid arguments", request.scope["path"], places).response()
 
     async def anything(request: Request, error: Exception) -> Response:
-        reply = of_anything(error, request.url.path)
+        reply = of_anything(error, request.scope["path"])
         refused(reply.status)
         return reply.response()
 

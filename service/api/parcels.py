@@ -63,7 +63,7 @@ class CloudEvent(msgspec.Struct):
     type: str
     time: str | None = None
     datacontenttype: str | None = None
-    data: msgspec.Raw | None = None
+    data: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
     data_base64: bytes | None = None
     traceparent: str | None = None
 
@@ -145,11 +145,12 @@ def _structured(body: bytes) -> Contents:
         event = msgspec.json.decode(body, type=CloudEvent)
     except msgspec.ValidationError as error:
         raise invalid_from(error) from None
-    if event.data_base64 is not None and event.data is not None:
+    data, media_type = bytes(event.data), event.datacontenttype or JSON
+    if event.data_base64 is None:
+        return _opened(event, data or b"null", media_type, "/data")
+    if data:
         raise Invalid("/data_base64", "a CloudEvent has either `data` or `data_base64`")
-    if event.data_base64 is not None:
-        return _opened(event, event.data_base64, event.datacontenttype or "", "/data_base64")
-    return _opened(event, bytes(event.data or b"null"), event.datacontenttype or JSON, "/data")
+    return _opened(event, event.data_base64, media_type, "/data_base64")
 
 
 def _binary(headers: Headers) -> CloudEvent:

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import msgspec
-from fastapi import APIRouter, FastAPI, Query, Request
+from fastapi import FastAPI, Query, Request
 from fastapi.responses import Response
 
 from service.api import schemas
-from service.api.bodies import json_body_of
+from service.api.bodies import headers_of, json_body_of
 from service.api.documents import document
 from service.api.intake import Intake
 from service.api.replies import Reply
@@ -47,7 +47,6 @@ class Routes:
 
     def install(self, app: FastAPI) -> None:
         """Add the paths to an app."""
-        router = APIRouter()
         for method, path, status, about in (
             ("PUT", "/v1/streams/{stream}", 201, self.put_stream),
             ("PATCH", "/v1/streams/{stream}", 200, self.patch_stream),
@@ -65,8 +64,7 @@ class Routes:
             ("GET", "/metrics", 200, self.metrics),
         ):
             documented = document(about.__name__, method, path)
-            router.add_api_route(path, about, methods=[method], status_code=status, response_class=Response, **documented)
-        app.include_router(router)
+            app.add_api_route(path, about, methods=[method], status_code=status, response_class=Response, **documented)
 
     # --- streams -------------------------------------------------------------------------------------------------------------
 
@@ -174,7 +172,7 @@ def _stream(live: Live) -> StreamOut:
 
 
 async def _taken_in(intake: Intake, stream: str, request: Request) -> Response:
-    reply = await intake.reply(stream, request.url.path, dict(request.scope["headers"]), request.receive, None)
+    reply = await intake.reply(stream, request.url.path, headers_of(request.scope["headers"]), request.receive, None)
     return reply.response()
 
 
