@@ -8,7 +8,7 @@ import msgspec
 
 from service.core.catalogue import effective
 from service.core.config import StreamConfig, merge_patch
-from service.core.errors import Invalid, Unavailable, UnknownStream
+from service.core.errors import Conflict, Unavailable, UnknownStream
 from service.core.events import Configured, Event
 from service.core.learner import Applied, Learner
 from service.journal import Committed, Journal
@@ -71,7 +71,8 @@ class Administration:
     async def _replace(self, live: Live, config: StreamConfig) -> None:
         learner = live.learner
         if config.labels.per_sample != learner.config.labels.per_sample and learner.queries.voted:
-            raise Invalid("/labels/per_sample", "this cannot change once there are labels: what they taught depends on it")
+            message = "`labels.per_sample` cannot change once there are labels: what they taught depends on it"
+            raise Conflict(message)
         if config != learner.config:
             await _patiently(self._journal.append(live.name, Configured(self._clock(), config)))
 

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from service.api import schemas
+from service.api import schemas, text
+from service.api.configuration import configuration
 from service.api.errors import MEDIA_TYPE, Problem
 from service.api.parcels import CLOUD_EVENT, CLOUD_EVENTS, CloudEvent
 from service.api.replies import JSON, NDJSON
@@ -22,6 +23,7 @@ class _Shape(NamedTuple):
     answers: Mapping[int, Any] = MappingProxyType({})
     errors: tuple[int, ...] = ()
     batches: bool = False
+    headers: tuple[str, ...] = ()
     media_type: str = JSON
 
 
@@ -29,12 +31,15 @@ _READ = (404, 422)
 _WRITE = (404, 413, 415, 422, 503, 507)
 
 _SHAPES: dict[str, _Shape] = {
-    "put_stream": _Shape(StreamConfig, {200: schemas.StreamOut, 201: schemas.StreamOut}, (413, 415, 422, 503, 507)),
-    "patch_stream": _Shape(dict[str, Any], {200: schemas.StreamOut}, _WRITE),
+    "put_stream": _Shape(StreamConfig, {200: schemas.StreamOut, 201: schemas.StreamOut}, (409, 413, 415, 422, 503, 507)),
+    "patch_stream": _Shape(dict[str, Any], {200: schemas.StreamOut}, (409, *_WRITE)),
     "get_stream": _Shape(None, {200: schemas.StreamOut}, _READ),
     "list_streams": _Shape(None, {200: schemas.StreamsOut}),
     "delete_stream": _Shape(None, {204: None}, (404, 422, 503, 507)),
-    "post_samples": _Shape(schemas.SampleIn, {200: schemas.SampleOut}, (404, 409, 413, 415, 422, 503), batches=True),
+    "post_samples": _Shape(
+        schemas.SampleIn, {200: schemas.SampleOut}, (404, 409, 413, 415, 422, 503), batches=True, headers=("Idempotency-Key", "traceparent")
+    ),        schemas.SampleIn, {200: schemas.SampleOut}, (404, 409, 413, 415, 422, 503), batches=True, headers=("Idempotency-Key", "traceparent")
+    ),
     "get_sample": _Shape(None, {200: schemas.HeldOut}, _READ),
     "post_labels": _Shape(schemas.LabelIn, {200: schemas.LabelOut}, (409, *_WRITE), batches=True),
     "delete_label": _Shape(None, {200: schemas.LabelOut}, (404, 422, 503, 507)),
@@ -60,8 +65,8 @@ def document(route: str, method: str, path: str) -> dict[str, Any]:
     extra: dict[str, Any] = {}
     if shape.body is not None:
         extra["requestBody"] = {"required": True, **_content(_ways_in(shape.body, batches=shape.batches))}
-    if shape.batches:
-        extra["parameters"] = [_header(name, about) for name, about in _HEADERS.items()]
+    if shape.headers:
+        extra["parameters"] = [_HEADERS[name] for name in shape.headers]
     if scopes is not None:
         extra["security"] = [{"key": sorted(scopes | {Scope.ADMIN})}]
     return {"operation_id": route, "responses": answers, "openapi_extra": extra}
@@ -70,21 +75,34 @@ def document(route: str, method: str, path: str) -> dict[str, Any]:
 def complete(generated: dict[str, Any]) -> dict[str, Any]:
     """Add the schemas that the paths refer to, and how a key is sent."""
     parts = generated.setdefault("components", {})
-    parts["schemas"] = _schemas()
+    parts["schemas"] = _amended(_schemas())
     parts["securitySchemes"] = {
         "key": {"type": "http", "scheme": "bearer", "description": "A key of `askwhen keys create`; a server without keys asks for none."}
     }
     return generated
 
 
+def _header(name: str, schema: dict[str, Any], about: str) -> dict[str, Any]:
+    return {"name": name, "in": "header", "required": False, "description": about, "schema": schema}
+
+
 _HEADERS = {
-    "Idempotency-Key": "Stands in for the `id` of a sample that has none, so that the same request may be sent again.",
-    "traceparent": "W3C trace context; kept with the question.",
+    "Idempotency-Key": _header(
+        "Idempotency-Key",
+        text.IDEMPOTENCY_KEY,
+        "Stands in for the `id` of a sample that has none, so that the same request may be sent again.",
+    ),
+    "traceparent": _header(
+        "traceparent", {"type": "string"}, "W3C trace context, kept with the question; ignored if malformed."
+    ),
 }
 
 
-def _header(name: str, about: str) -> dict[str, Any]:
-    return {"name": name, "in": "header", "required": False, "description": about, "schema": {"type": "string"}}
+def _amended(generated: dict[str, Any]) -> dict[str, Any]:
+    """The schemas with what no type says: an id stands in its label unless an event around it has one."""
+    label = generated["LabelIn"]
+    label = {**label, "properties": {**label["properties"], "sample_id": text.ID}, "required": ["label", "sample_id"]}
+    return {**generated, **configuration(generated), "LabelIn": label}
 
 
 def _schemas() -> dict[str, Any]:

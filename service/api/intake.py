@@ -59,7 +59,7 @@ class Intake:
         """Answer a request; raises what is wrong with it as a whole."""
         if headers.get(b"content-type") == b"application/json" and b"content-encoding" not in headers and not is_binary_event(headers):
             body = await read_body(receive, headers, self._limits.body)
-            answer = self._take(stream, Parcel(body, idempotency_key_of(headers), None, trace_of(headers)))
+            answer = self._take(stream, Parcel(body, None, None, trace_of(headers), "", idempotency_key_of(headers)))
             if granted is not None:
                 granted.spend(1)
             return Reply(answer if isinstance(answer, bytes) else await answer)

@@ -14,6 +14,7 @@ from service.api import kserve
 from service.api.bodies import Headers, check_encoding, unsupported
 from service.api.replies import JSON, NDJSON
 from service.api.strict import plain_json
+from service.api.text import KEY_PATTERN
 from service.core.config import invalid_from
 from service.core.errors import Invalid, TooLarge
 
@@ -22,18 +23,20 @@ CLOUD_EVENTS = "application/cloudevents-batch+json"
 MEDIA_TYPES = (JSON, NDJSON, CLOUD_EVENT, CLOUD_EVENTS)
 BATCHES = (NDJSON, CLOUD_EVENTS)
 
+_KEY = re.compile(KEY_PATTERN)
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _EXPECTED = ", ".join(f"`{media_type}`" for media_type in MEDIA_TYPES)
 
 
 class Parcel(NamedTuple):
-    """One object: its JSON, where that stands in the request, and the id, time and trace that came around it."""
+    """One object: its JSON, where that stands in the request, the id, time and trace of the event around it, the request's key."""
 
     body: bytes
     id: str | None = None
     time: str | None = None
     traceparent: str | None = None
     pointer: str = ""
+    key: str | None = None
 
 
 class Acknowledged(NamedTuple):
@@ -79,10 +82,10 @@ def idempotency_key_of(headers: Headers) -> str | None:
     value = headers.get(b"idempotency-key")
     if value is None:
         return None
-    key = value.decode("latin-1").strip().strip('"')
-    if not key or len(key) > 100 or not key.isprintable():  # noqa: PLR2004 - a line's number must still fit an id
-        raise Invalid("", "an Idempotency-Key has 1 to 100 printable characters")
-    return key
+    key = _KEY.fullmatch(value.decode("latin-1").strip(" "))
+    if key is None:
+        raise Invalid("", "an Idempotency-Key has 1 to 100 printable ASCII characters")
+    return key[1]
 
 
 def is_binary_event(headers: Headers) -> bool:
@@ -103,7 +106,7 @@ def single(media_type: str, headers: Headers, body: bytes) -> Contents:
         return _opened(_binary(headers), body, media_type, "")
     if media_type == CLOUD_EVENT:
         return _structured(body)
-    return Parcel(body, idempotency_key_of(headers), None, trace_of(headers))
+    return Parcel(body, traceparent=trace_of(headers), key=idempotency_key_of(headers))
 
 
 def batch(media_type: str, headers: Headers, body: bytes, most: int) -> Batch | None:
@@ -129,7 +132,7 @@ def _lines(headers: Headers, body: bytes, most: int) -> Batch:
     key, trace = idempotency_key_of(headers), trace_of(headers)
 
     def opened(place: int, line: bytes) -> Parcel:
-        return Parcel(line, None if key is None else f"{key}-{place}", None, trace)
+        return Parcel(line, traceparent=trace, key=None if key is None else f"{key}-{place}")
 
     return Batch(items, opened, NDJSON)
 

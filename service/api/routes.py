@@ -1,16 +1,15 @@
 """The paths: parse, one call, render. Statuses of errors stand in `service.api.errors`, meanings in `service.flow`."""
 
-import base64
-import binascii
 import re
+import struct
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import msgspec
-from fastapi import FastAPI, Query, Request
+from fastapi import FastAPI, Path, Query, Request
 from fastapi.responses import Response
 
-from service.api import schemas
+from service.api import schemas, text
 from service.api.bodies import headers_of, json_body_of
 from service.api.documents import document
 from service.api.intake import Intake
@@ -20,15 +19,20 @@ from service.api.strict import parse
 from service.api.takers import label_out
 from service.core.catalogue import describe
 from service.core.errors import Invalid
-from service.core.features import check_labeler
+from service.core.features import MAX_LABELER
 from service.engine import Engine
 from service.flow import place
 from service.streams import Live
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+_NAME = re.compile(text.STREAM["pattern"])
+_PLACE = struct.Struct(">dQ")
 
 Order = Literal["utility", "oldest"]
 Limit = Annotated[int, Query(ge=1, le=500)]
+Stream = Annotated[str, Path(json_schema_extra=text.STREAM)]
+SampleId = Annotated[str, Path(json_schema_extra=text.ID)]
+Labeler = Annotated[str, Query(max_length=MAX_LABELER, pattern=text.PRINTABLE)]
+Cursor = Annotated[str, Query(pattern=text.CURSOR["pattern"])]
 Render = Callable[[str], tuple[bytes, str]]
 
 
@@ -68,18 +72,18 @@ class Routes:
 
     # --- streams -------------------------------------------------------------------------------------------------------------
 
-    async def put_stream(self, stream: str, request: Request) -> Response:
+    async def put_stream(self, stream: Stream, request: Request) -> Response:
         """Create a stream (201) or replace its configuration (200); `{}` is a working stream."""
         raw = parse(await json_body_of(request, self._max_body), dict[str, Any])
         live, new = await self._administration.put(_name(stream), raw)
         return _json(_stream(live), 201 if new else 200)
 
-    async def patch_stream(self, stream: str, request: Request) -> Response:
+    async def patch_stream(self, stream: Stream, request: Request) -> Response:
         """Merge a patch (RFC 7396) into the configuration."""
         patch = parse(await json_body_of(request, self._max_body), dict[str, Any])
         return _json(_stream(await self._administration.patch(_name(stream), patch)))
 
-    async def get_stream(self, stream: str) -> Response:
+    async def get_stream(self, stream: Stream) -> Response:
         """The effective configuration and a summary."""
         return _json(_stream(self._streams[stream]))
 
@@ -87,18 +91,18 @@ class Routes:
         """All streams."""
         return _json(StreamsOut([_stream(live) for live in self._streams.all.values()]))
 
-    async def delete_stream(self, stream: str) -> Response:
+    async def delete_stream(self, stream: Stream) -> Response:
         """Remove a stream, its log and all that was learned."""
         await self._administration.delete(stream)
         return Response(status_code=204)
 
     # --- samples and labels --------------------------------------------------------------------------------------------------
 
-    async def post_samples(self, stream: str, request: Request) -> Response:
+    async def post_samples(self, stream: Stream, request: Request) -> Response:
         """Predict, and decide whether a label for this sample is worth paying for."""
         return await _taken_in(self._samples, stream, request)
 
-    async def get_sample(self, stream: str, sample_id: str) -> Response:
+    async def get_sample(self, stream: Stream, sample_id: SampleId) -> Response:
         """The decision, the question's state and its labels."""
         held = await self._flow.held(stream, sample_id)
         decision, sample = held.decision, held.sample
@@ -110,16 +114,16 @@ class Routes:
             return _json(HeldOut(sample_id, stream, None, None, None, question, labels))
         return _json(HeldOut(sample_id, stream, decision.model_version, decision.prediction, decision.query, question, labels))
 
-    async def post_labels(self, stream: str, request: Request) -> Response:
+    async def post_labels(self, stream: Stream, request: Request) -> Response:
         """Take an answer in; it is on disk and learned when this returns."""
         return await _taken_in(self._labels, stream, request)
 
-    async def delete_label(self, stream: str, sample_id: str, labeler: str = "") -> Response:
+    async def delete_label(self, stream: Stream, sample_id: SampleId, labeler: Labeler = "") -> Response:
         """Retract an answer; the model is rebuilt without it."""
-        return Reply(label_out(sample_id, await self._flow.retract(stream, sample_id, check_labeler(labeler)))).response()
+        return Reply(label_out(sample_id, await self._flow.retract(stream, sample_id, labeler))).response()
 
     async def list_queries(
-        self, stream: str, state: Literal["open"] = "open", order: Order = "utility", limit: Limit = 50, cursor: str | None = None
+        self, stream: Stream, state: Literal["open"] = "open", order: Order = "utility", limit: Limit = 50, cursor: Cursor | None = None
     ) -> Response:
         """Open questions, the most useful or the oldest first."""
         del state  # it has one value so far
@@ -181,11 +185,9 @@ def _json(value: object, status: int = 200) -> Response:
 
 
 def _cursor(at: tuple[float, int]) -> str:
-    return base64.urlsafe_b64encode(msgspec.json.encode(at)).decode().rstrip("=")
+    return _PLACE.pack(*at).hex()
 
 
 def _place(cursor: str) -> tuple[float, int]:
-    try:
-        return msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=tuple[float, int])
-    except (binascii.Error, ValueError, msgspec.MsgspecError):
-        raise Invalid("/cursor", "this is no cursor of a list of questions") from None
+    utility, seq = _PLACE.unpack(bytes.fromhex(cursor))
+    return utility, seq

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from service.api import text
 from service.core.config import StreamConfig
 from service.core.errors import Invalid
 from service.core.events import Asked
@@ -12,14 +13,20 @@ from service.core.open_queries import Sample
 from service.core.records import Outcome, Prediction, Query
 
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
+# Documented only: what comes in is checked by `service.core.features`, in less time than a pattern takes.
 TimeText = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
+Id = Annotated[str, msgspec.Meta(extra_json_schema=text.ID)]
+Labeler = Annotated[str, msgspec.Meta(extra_json_schema=text.LABELER)]
+Label = Annotated[Any, msgspec.Meta(extra_json_schema=text.LABEL)]
+Feature = Annotated[float | int | bool | str | None, msgspec.Meta(extra_json_schema=text.FEATURE)]
+Features = Annotated[dict[str, Feature], msgspec.Meta(extra_json_schema=text.FEATURES)]
 
 
 class SampleIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """A sample of a stream. Without an `id` the `Idempotency-Key` or the CloudEvent's id stands in, or the service makes one."""
 
-    features: dict[str, float | int | bool | str | None]
-    id: str | None = None
+    features: Features
+    id: Id | None = None
     time: TimeText | None = None
 
 
@@ -37,11 +44,11 @@ class SampleOut(msgspec.Struct, frozen=True):
 class LabelIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An answer. `features` only for a sample that the service does not hold. In a CloudEvent its id can stand for `sample_id`."""
 
-    label: Any
-    sample_id: str | None = None
-    labeler: str | None = None
+    label: Label
+    sample_id: Id | None = None
+    labeler: Labeler | None = None
     labeled_at: TimeText | None = None
-    features: dict[str, float | int | bool | str | None] | None = None
+    features: Features | None = None
 
 
 class LabelOut(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -31,7 +31,7 @@ class Takers:
         """Predict and decide; bytes where nothing has to be waited for. Raises `Invalid`, `UnknownStream` and `Conflict`."""
         try:
             sample = _sample_of(parcel.body)
-            sample_id = parcel.id if sample.id is None else check_id(sample.id)
+            sample_id = parcel.id or parcel.key if sample.id is None else check_id(sample.id)
             time = None if sample.time is None else _checked_time(sample.time)
         except Invalid as error:
             raise _below(parcel.pointer, error) from None
