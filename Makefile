@@ -92,6 +92,10 @@ budget-check: setup  ## Prove the label budget on many streams and rules
 kill-loop: setup  ## Kill the server ROUNDS times at random and audit what it remembers
 	$(PY) -m loadtest.kill_loop --rounds $(ROUNDS) $(ARGS)
 
+.PHONY: fuzz
+fuzz: setup  ## Send thousands of generated requests that OpenAPI allows, and that it does not
+	$(PY) -m loadtest.fuzz $(ARGS)
+
 .PHONY: starvation
 starvation: setup  ## Show that no stream stops asking
 	$(PY) -m benchmarks.starvation $(ARGS)

@@ -42,10 +42,11 @@ class Learned(NamedTuple):
 
 
 class Held(NamedTuple):
-    """All that is known of a sample: its answer, and what became of its question and labels where it has any."""
+    """All that is known of a sample: its answer, what became of its question and labels where it has any, and where it came from."""
 
     decision: Decision | None
     sample: Sample | None
+    origin: Origin
 
 
 class Flow:
@@ -254,14 +255,15 @@ class Flow:
         live = self._streams[stream]
         sample = live.learner.queries.samples.get(sample_id)
         remembered = self._memory.get(stream, sample_id)
-        decision = None if remembered is None else remembered.decision
-        if decision is None and sample is not None and sample.asked_seq:
+        decision, origin = None if remembered is None else remembered.decision, NOWHERE
+        if sample is not None and sample.asked_seq:
             (event,) = await self.events(stream, [sample.asked_seq])
-            decision = event.decision if isinstance(event, Asked) else None
+            if isinstance(event, Asked):
+                decision, origin = decision or event.decision, event.origin
         if decision is None and sample is None:
             message = f"the sample {sample_id!r} is not held here: it was never sent, or it was not asked and is forgotten"
             raise UnknownSample(message)
-        return Held(decision, sample)
+        return Held(decision, sample, origin)
 
     async def waiting(self, stream: str, order: str, limit: int, after: tuple[float, int] | None) -> list[tuple[Sample, Asked]]:
         """Open questions in order of utility or age, at most `limit`, behind the place `after` (see `place`)."""

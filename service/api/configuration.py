@@ -5,11 +5,12 @@ from typing import Any
 
 from service.api.text import LABEL
 from service.core.catalogue import describe, rule_params
-from service.core.config import MAX_CLASSES
+from service.core.config import MAX_CLASSES, QuerySpec
 
 Schema = dict[str, Any]
 
 _NULL: Schema = {"type": "null"}
+_DEFAULTS = ("logistic", QuerySpec().rule)
 
 
 def configuration(generated: Mapping[str, Any]) -> dict[str, Any]:
@@ -38,7 +39,7 @@ def _about(schema: Schema) -> Schema:
 
 
 def _models(models: Mapping[str, Any]) -> list[Schema]:
-    return [_choice("type", name, _open(entry["params"]), {"pipeline": _NULL}, default="logistic") for name, entry in models.items()]
+    return [_choice("type", name, entry["params"], {"pipeline": _NULL}, [name, None]) for name, entry in models.items()]
 
 
 def _pipeline(spec: Schema) -> Schema:
@@ -49,19 +50,15 @@ def _pipeline(spec: Schema) -> Schema:
 
 def _rules(measures: list[str]) -> list[Schema]:
     measure = {"measure": {"enum": measures, "default": "margin"}}
-    return [_choice("rule", name, _open(params), measure, default="logit") for name, params in rule_params().items()]
+    return [_choice("rule", name, params, measure, [name]) for name, params in rule_params().items()]
 
 
-def _choice(field: str, name: str, params: Schema, others: Schema, default: str) -> Schema:
-    """An object whose `field` has this name, with the parameters that belong to it."""
-    properties = {field: {"const": name}, "params": params, **others}
-    return {
-        "type": "object",
-        "title": name,
-        "properties": properties,
-        "required": [] if name == default else [field],
-        "additionalProperties": False,
-    }
+def _choice(field: str, name: str, params: Mapping[str, Schema], others: Schema, names: list[str | None]) -> Schema:
+    """An object whose `field` has this name, with the parameters that belong to it; the default's name may be missing."""
+    default = name in _DEFAULTS
+    properties = {field: {"enum": names if default else [name]}, "params": _open(params), **others}
+    required = [] if default else [field]
+    return {"type": "object", "title": name, "properties": properties, "required": required, "additionalProperties": False}
 
 
 def _open(params: Mapping[str, Schema]) -> Schema:

@@ -69,6 +69,7 @@ class Intake:
         self._exists(stream)
         media_type = media_type_of(headers)
         check_media_type(media_type, headers)
+        idempotency_key_of(headers)  # refused if it is malformed, also where it stands for nothing
         body = await read_body(receive, headers, self._limits.batch if media_type in BATCHES else self._limits.body)
         found = batch(media_type, headers, body, self._limits.objects)
         if found is None:

@@ -13,10 +13,12 @@ import msgspec
 from service.api import kserve
 from service.api.bodies import Headers, check_encoding, unsupported
 from service.api.replies import JSON, NDJSON
+from service.api.schemas import checked_time
 from service.api.strict import plain_json
 from service.api.text import KEY_PATTERN
 from service.core.config import invalid_from
 from service.core.errors import Invalid, TooLarge
+from service.core.features import check_id
 
 CLOUD_EVENT = "application/cloudevents+json"
 CLOUD_EVENTS = "application/cloudevents-batch+json"
@@ -148,7 +150,7 @@ def _structured(body: bytes) -> Contents:
         event = msgspec.json.decode(body, type=CloudEvent)
     except msgspec.ValidationError as error:
         raise invalid_from(error) from None
-    data, media_type = bytes(event.data), event.datacontenttype or JSON
+    data, media_type = bytes(event.data), JSON if event.datacontenttype is None else event.datacontenttype
     if event.data_base64 is None:
         return _opened(event, data or b"null", media_type, "/data")
     if data:
@@ -175,13 +177,15 @@ def _binary(headers: Headers) -> CloudEvent:
 def _opened(event: CloudEvent, body: bytes, media_type: str, pointer: str) -> Contents:
     if event.specversion != "1.0":
         raise Invalid("/specversion" if pointer else "", f"CloudEvents 1.0 are taken here, not {event.specversion[:20]!r}")
-    for name, value in (("id", event.id), ("source", event.source), ("type", event.type)):
+    for name, value in (("source", event.source), ("type", event.type)):
         if not value:
             raise Invalid(f"/{name}" if pointer else "", f"a CloudEvent's {name} is not empty")
+    check_id(event.id, "/id" if pointer else "")
+    time = None if event.time is None else checked_time(event.time, "/time" if pointer else "")
     kind = media_type.partition(";")[0].strip().lower()
     if kind != JSON and not kind.endswith("+json"):
         raise unsupported(kind, "`datacontenttype` application/json")
-    around = Parcel(body, event.id, event.time, None if event.traceparent is None else _trace(event.traceparent), pointer)
+    around = Parcel(body, event.id, time, None if event.traceparent is None else _trace(event.traceparent), pointer)
     if event.type.startswith(kserve.PREFIX):
         return _inference(event, around)
     return around
@@ -193,6 +197,7 @@ def _inference(event: CloudEvent, around: Parcel) -> Contents:
     bodies = kserve.samples(around.body, around.pointer)
     if len(bodies) == 1:
         return around._replace(body=bodies[0], pointer="")
+    check_id(f"{event.id}-{len(bodies)}", "/id")
     return [around._replace(body=body, id=f"{event.id}-{place}", pointer="") for place, body in enumerate(bodies)]
 
 

@@ -108,7 +108,7 @@ class Routes:
         decision, sample = held.decision, held.sample
         question = None
         if sample is not None and sample.asked_seq:
-            question = schemas.Question(sample.state, rfc3339(sample.asked_at), rfc3339(sample.expires_at))
+            question = schemas.Question(sample.state, rfc3339(sample.asked_at), rfc3339(sample.expires_at), *held.origin.told)
         labels = [schemas.LabelGiven(vote.labeler, vote.label) for vote in sample.votes] if sample is not None else []
         if decision is None:
             return _json(HeldOut(sample_id, stream, None, None, None, question, labels))

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from service.api import text
-from service.core.config import StreamConfig
+from service.core.config import StreamConfig, invalid_from
 from service.core.errors import Invalid
 from service.core.events import Asked
 from service.core.open_queries import Sample
@@ -68,11 +68,13 @@ class LabelGiven(msgspec.Struct, frozen=True):
 
 
 class Question(msgspec.Struct, frozen=True):
-    """What became of a question."""
+    """What became of a question, and the time and trace that its sample came with."""
 
     state: str
     asked_at: str
     expires_at: str
+    time: str | None
+    traceparent: str | None
 
 
 class HeldOut(msgspec.Struct, frozen=True):
@@ -88,7 +90,7 @@ class HeldOut(msgspec.Struct, frozen=True):
 
 
 class QueryOut(msgspec.Struct, frozen=True):
-    """A question that waits for a person."""
+    """A question that waits for a person; `time` and `traceparent` are those that its sample came with."""
 
     sample_id: str
     features: dict[str, Any]
@@ -97,6 +99,8 @@ class QueryOut(msgspec.Struct, frozen=True):
     reason: str
     asked_at: str
     expires_at: str
+    time: str | None
+    traceparent: str | None
     lease: None
 
 
@@ -151,10 +155,12 @@ def rfc3339(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def text_of(time: datetime, pointer: str) -> str:
-    """A time as it is kept; raises `Invalid` where it has no place in UTC's calendar."""
+def checked_time(time: str, pointer: str = "/time") -> str:
+    """A time as it is kept; raises `Invalid` where it is not RFC 3339, or has no place in UTC's calendar."""
     try:
-        return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return msgspec.convert(time, Time).astimezone(UTC).isoformat().replace("+00:00", "Z")
+    except msgspec.ValidationError as error:
+        raise Invalid(pointer, invalid_from(error).detail) from None
     except OverflowError:
         raise Invalid(pointer, "this time lies outside the years 1 to 9999 in UTC") from None
 
@@ -170,5 +176,6 @@ def question_of(sample: Sample, event: Asked) -> QueryOut:
         decision.query.reason,
         rfc3339(sample.asked_at),
         rfc3339(sample.expires_at),
+        *event.origin.told,
         None,
     )

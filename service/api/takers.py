@@ -8,9 +8,8 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from service.api.parcels import Parcel
-from service.api.schemas import LabelIn, LabelOut, SampleIn, SampleOut, Time, text_of
+from service.api.schemas import LabelIn, LabelOut, SampleIn, SampleOut, checked_time
 from service.api.strict import Shape, plain_json, shaped
-from service.core.config import invalid_from
 from service.core.errors import Invalid
 from service.core.events import NOWHERE, Origin
 from service.core.features import check_features, check_id, check_labeler, label_text
@@ -32,13 +31,10 @@ class Takers:
         try:
             sample = _sample_of(parcel.body)
             sample_id = parcel.id or parcel.key if sample.id is None else check_id(sample.id)
-            time = None if sample.time is None else _checked_time(sample.time)
+            time = parcel.time if sample.time is None else checked_time(sample.time)
         except Invalid as error:
             raise _below(parcel.pointer, error) from None
-        time = time or _time_around(parcel)
         origin = Origin(time, parcel.traceparent) if time or parcel.traceparent else NOWHERE
-        if sample.id is None and sample_id is not None:
-            check_id(sample_id)
         answer = self._flow.answer_to(stream, sample_id, sample.features, origin)
         return _sample_out(stream, answer) if isinstance(answer, Answer) else _awaited(stream, answer)
 
@@ -49,11 +45,10 @@ class Takers:
             own = given.sample_id is not None or parcel.id is None
             sample_id = check_id(given.sample_id or "", "/sample_id") if own else parcel.id or ""
             label, labeler = label_text(given.label), check_labeler(given.labeler or "")
-            labeled_at = None if given.labeled_at is None else _checked_time(given.labeled_at, "/labeled_at")
+            labeled_at = parcel.time if given.labeled_at is None else checked_time(given.labeled_at, "/labeled_at")
         except Invalid as error:
             raise _below(parcel.pointer, error) from None
-        check_id(sample_id)
-        return self._learned(stream, sample_id, label, labeler, given.features, labeled_at or _time_around(parcel))
+        return self._learned(stream, sample_id, label, labeler, given.features, labeled_at)
 
     async def _learned(self, stream: str, sample_id: str, *answer: object) -> bytes:
         return label_out(sample_id, await self._flow.label(stream, sample_id, *answer))  # type: ignore[arg-type]
@@ -92,17 +87,6 @@ def _colons(sample: SampleIn) -> int:
         if value.__class__ is str:
             count += value.count(":")
     return count
-
-
-def _time_around(parcel: Parcel) -> str | None:
-    return None if parcel.time is None else _checked_time(parcel.time)
-
-
-def _checked_time(time: str, pointer: str = "/time") -> str:
-    try:
-        return text_of(msgspec.convert(time, Time), pointer)
-    except msgspec.ValidationError as error:
-        raise Invalid(pointer, invalid_from(error).detail) from None
 
 
 def _below(pointer: str, error: Invalid) -> Invalid:

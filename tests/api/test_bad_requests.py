@@ -191,7 +191,7 @@ BAD = {
     "events no JSON": sample(b"[", "#", 422, EVENTS),
     "binary event without id": sample(b'{"features": {}}', "#", 422, {name: value for name, value in BINARY.items() if name != "ce-id"}),
     "binary event of version 2.0": sample(b'{"features": {}}', "#", 422, {**BINARY, "ce-specversion": "2.0"}),
-    "binary event with a bad id": sample(b'{"features": {}}', "#/id", 422, {**BINARY, "ce-id": "%00"}),
+    "binary event with a bad id": sample(b'{"features": {}}', "#", 422, {**BINARY, "ce-id": "%00"}),
     "binary event with text": sample(b"x", None, 415, {**BINARY, "Content-Type": "text/plain"}),
     "binary event with a bad feature": sample(b'{"features": {"x": {}}}', "#/features/x", 422, BINARY),
     # KServe

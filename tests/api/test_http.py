@@ -97,7 +97,18 @@ async def test_questions_are_listed_page_by_page(client):
             if cursor is None:
                 break
         assert sorted(seen) == [f"q{number}" for number in range(7)]
-    assert page["queries"][0].keys() == {"sample_id", "features", "prediction", "utility", "reason", "asked_at", "expires_at", "lease"}
+    assert page["queries"][0].keys() == {
+        "sample_id",
+        "features",
+        "prediction",
+        "utility",
+        "reason",
+        "asked_at",
+        "expires_at",
+        "time",
+        "traceparent",
+        "lease",
+    }
 
 
 async def test_an_id_with_slashes_and_spaces_is_found(client):
