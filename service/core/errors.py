@@ -9,6 +9,7 @@ AskwhenError
 ├── Unavailable             the log does not answer; try again
 │   └── StorageFull         the disk is full; make room, then try again
 ├── FolderInUse             another server holds the data folder
+├── Unusable                a file that a setting names is not what it should be
 ├── IncompatibleData        the data folder was written by a newer askwhen
 └── CorruptLog              the log contradicts itself
 """
@@ -67,6 +68,10 @@ class StorageFull(Unavailable):
 
 class FolderInUse(AskwhenError):
     """Another server holds the data folder."""
+
+
+class Unusable(AskwhenError):
+    """A file that a setting names is not what it should be."""
 
 
 class IncompatibleData(AskwhenError):
