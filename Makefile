@@ -4,6 +4,7 @@
 PYTHON ?= python3
 ARGS   ?=
 ROUNDS ?= 100
+URL    ?=
 
 BIN := .venv/bin
 PY  := $(BIN)/python
@@ -96,6 +97,19 @@ kill-loop: setup  ## Kill the server ROUNDS times at random and audit what it re
 fuzz: setup  ## Send thousands of generated requests that OpenAPI allows, and that it does not
 	$(PY) -m loadtest.fuzz $(ARGS)
 
+# URL=... loads a running server instead of a fresh one.
+.PHONY: loadtest
+loadtest: setup  ## Drive a day of traffic through the API, then look for the ceiling
+	$(PY) -m loadtest.run $(if $(URL),--url $(URL)) $(ARGS)
+
+.PHONY: startup
+startup: setup  ## Time starts over a log of 100,000 labels
+	$(PY) -m benchmarks.startup $(ARGS)
+
+.PHONY: memory
+memory: setup  ## Watch the memory of a server with 100 streams under load
+	$(PY) -m benchmarks.memory $(ARGS)
+
 .PHONY: starvation
 starvation: setup  ## Show that no stream stops asking
 	$(PY) -m benchmarks.starvation $(ARGS)
@@ -108,8 +122,13 @@ determinism: setup  ## Compare replays of one log bit by bit
 value: setup  ## Measure what a label is worth under each rule
 	$(PY) -m benchmarks.value $(ARGS)
 
+.PHONY: image-check
+image-check: setup  ## Build the image and run it, confined, without a Docker engine (root; Debian's buildah, debootstrap, bubblewrap)
+	$(PY) -m benchmarks.image.check
+
 .PHONY: bench
-bench: value  ## Run all quick benchmarks
+bench: setup  ## Measure the speed of the HTTP edge against its bars (needs wrk and two idle cores)
+	$(PY) -m benchmarks.edge $(ARGS)
 
 .PHONY: clean
 clean:  ## Remove .venv, caches and build results; data folders stay

@@ -293,7 +293,7 @@ class World:
         self._expect(0.0 <= probability <= 1.0 and 0.0 <= query.utility <= 1.0, "a probability or utility outside [0, 1]")
         self.uncovered += probability == 0.0
         self.all_asks += Trials(query.ask, probability, probability * (1.0 - probability))
-        if query.reason not in OBSTACLES and self.budget.explores:
+        if query.reason not in OBSTACLES and self.budget.left >= 1.0:
             floor = self.exploration * self.spec.rate
             self.exploring += Trials(query.reason == "exploration", floor, floor * (1.0 - floor))
 

@@ -1,8 +1,9 @@
 """Kill the server at random moments under load, again and again, and check that nothing that it acknowledged is lost or there twice.
 
-Each round posts samples and labels (late, twice, at once, corrected), then ends the server with SIGKILL, or makes its commits fail
-first. Afterwards the log is read: every acknowledged question and label is in it once; `askwhen verify` must find the serving
-state's transcript and the budget in order. Everything stays on the loopback and is bounded in count and time.
+Each round posts samples and labels (late, twice, at once, corrected) and erases some, then ends the server with SIGKILL, or makes its
+commits fail first. Afterwards the log is read: every acknowledged question and label is in it once, of an erased sample nothing but its
+question, and no byte of the folder has its features; `askwhen verify` must find the serving state's transcript and the budget in order.
+Everything stays on the loopback and is bounded in count and time.
 """
 
 import argparse
@@ -10,6 +11,7 @@ import asyncio
 import random
 import resource
 import sqlite3
+import struct
 import subprocess
 import sys
 import tempfile
@@ -25,6 +27,7 @@ from loadtest.server import Server
 
 STREAM = "orders"
 CLIENTS = 8
+ERASE = 0.03  # erasures a sample
 LONGEST = 2.5  # seconds of load in a round
 LABELS = ("ok", "fraud", "unclear")
 TINY = 8_192  # bytes that a file may have while commits are made to fail
@@ -39,6 +42,8 @@ class Ledger:
         self.asked: set[str] = set()
         self.labels: dict[str, str] = {}
         self.doubtful: set[str] = set()
+        self.erased: dict[str, float] = {}  # what was acknowledged as erased, and its amount
+        self.leaving: set[str] = set()  # what an erasure was sent for
         self.counts: Counter[str] = Counter()
 
 
@@ -52,6 +57,7 @@ class Client:
         self._rng = rng
         self._prefix = prefix
         self._open: list[tuple[str, str]] = []
+        self._amounts: dict[str, float] = {}
 
     async def run(self) -> None:
         """Post until the server is gone."""
@@ -62,6 +68,8 @@ class Client:
                 await self._sample(f"{self._prefix}-{number}")
                 if self._open and self._rng.random() < 0.5:
                     await self._label(*self._open.pop(self._rng.randrange(len(self._open))))
+                if self._amounts and self._rng.random() < ERASE:
+                    await self._erase(*self._amounts.popitem())
         except httpx.TransportError:
             return
 
@@ -76,6 +84,7 @@ class Client:
         self._ledger.counts[query["reason"]] += 1
         if query["ask"]:
             self._ledger.asked.add(sample_id)
+            self._amounts[sample_id] = amount
             self._open.append((sample_id, truth))
 
     async def _label(self, sample_id: str, truth: str) -> None:
@@ -84,6 +93,18 @@ class Client:
         await asyncio.gather(*(self._post(sample_id, label) for _ in range(copies)))
         if label != truth and sample_id not in self._ledger.doubtful:
             await self._post(sample_id, truth)
+
+    async def _erase(self, sample_id: str, amount: float) -> None:
+        self._open = [item for item in self._open if item[0] != sample_id]
+        self._ledger.leaving.add(sample_id)
+        answer = await self._http.delete(f"/v1/streams/{STREAM}/samples/{sample_id}")
+        if answer.status_code in {httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.INSUFFICIENT_STORAGE}:
+            self._ledger.counts["erasure refused"] += 1
+            return
+        if answer.status_code != httpx.codes.OK:
+            raise AssertionError(f"an erasure got {answer.status_code}: {answer.text}")
+        self._ledger.counts["erased"] += 1
+        self._ledger.erased[sample_id] = amount
 
     async def _post(self, sample_id: str, label: str) -> None:
         self._ledger.doubtful.add(sample_id)
@@ -151,17 +172,31 @@ def check(data: Path, ledger: Ledger) -> list[str]:
     """What contradicts the acknowledgements; empty if nothing does."""
     asked = Counter(event["decision"]["id"] for event in events(data, "asked"))
     standing: dict[str, str] = {}
+    doubtful = ledger.doubtful | ledger.leaving
     faults = [f"the question {sample_id} was asked {count} times" for sample_id, count in asked.items() if count > 1]
     faults += [f"the question {sample_id} is lost" for sample_id in ledger.asked - asked.keys()]
     for event in events(data, "labelled"):
-        if standing.get(event["sample_id"]) == event["label"]:
+        if standing.get(event["sample_id"]) == event["label"] and not event["erased"]:
             faults.append(f"the label of {event['sample_id']} stands there twice")
         standing[event["sample_id"]] = event["label"]
     for sample_id, label in ledger.labels.items():
-        if sample_id not in ledger.doubtful and standing.get(sample_id) != label:
+        if sample_id not in doubtful and standing.get(sample_id) != label:
             faults.append(f"the label of {sample_id} is {standing.get(sample_id)}, not {label}")
+    faults += remains(data, ledger)
     verdict = subprocess.run([sys.executable, "-m", "service", "verify", "--data", str(data)], capture_output=True, text=True, check=False)
     return faults if verdict.returncode == 0 else [*faults, f"verify: {verdict.stdout}{verdict.stderr}"]
+
+
+def remains(data: Path, ledger: Ledger) -> list[str]:
+    """What is left of erased samples: in the log, or in any byte of the folder."""
+    events_of = [event for kind in ("asked", "labelled") for event in events(data, kind)]
+    held = {event.get("sample_id") or event["decision"]["id"] for event in events_of if event["features"]}
+    faults = [f"the erased sample {sample_id} is still in the log" for sample_id in ledger.erased.keys() & held]
+    content = b"".join(path.read_bytes() for path in data.rglob("*") if path.is_file())
+    for sample_id, amount in ledger.erased.items():
+        if any(needle in content for needle in (struct.pack(">d", amount), struct.pack("<d", amount), str(amount).encode())):
+            faults.append(f"the erased sample {sample_id} is still in the folder's bytes")
+    return faults
 
 
 def main() -> int:
@@ -180,7 +215,8 @@ def main() -> int:
             asyncio.run(load(server, ledger, rng, number, failing=failing))
             faults = check(data, ledger)
             what = "commits failed, killed" if failing else "killed"
-            print(f"round {number:3}: {what:22} {len(ledger.asked):6} questions {len(ledger.labels):6} labels", *faults[:5], flush=True)
+            figures = f"{len(ledger.asked):6} questions {len(ledger.labels):6} labels {len(ledger.erased):5} erased"
+            print(f"round {number:3}: {what:22} {figures}", *faults[:5], flush=True)
             if faults:
                 return 1
     print("nothing lost, nothing twice:", dict(ledger.counts))

@@ -7,13 +7,15 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 
 _START = 60.0  # seconds that a server may take to be ready
 _STOP = 30.0  # seconds that a server may take to drain
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 def free_port() -> int:
@@ -26,11 +28,11 @@ def free_port() -> int:
 class Server:
     """One run of `askwhen serve` over a data folder."""
 
-    def __init__(self, data: Path, *options: str) -> None:
-        """Start it; `ready` waits until it answers."""
+    def __init__(self, data: Path, *options: str, settings: Mapping[str, str] = _NONE, under: Sequence[str] = ()) -> None:
+        """Start it, with variables of its own and `under` another command, such as `taskset`; `ready` waits until it answers."""
         self.url = f"http://127.0.0.1:{(port := free_port())}"
-        environment = {**os.environ, "PYTHONHASHSEED": "0"}
-        command = [sys.executable, "-m", "service", "serve", "--data", str(data), "--port", str(port), *options]
+        environment = {**os.environ, "PYTHONHASHSEED": "0", **settings}
+        command = [*under, sys.executable, "-m", "service", "serve", "--data", str(data), "--port", str(port), *options]
         self.process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
     def ready(self) -> "Server":
@@ -64,9 +66,9 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(data: Path, *options: str) -> Iterator[Server]:
+def serving(data: Path, *options: str, settings: Mapping[str, str] = _NONE, under: Sequence[str] = ()) -> Iterator[Server]:
     """A ready server that is stopped in the end, whatever happens."""
-    server = Server(data, *options)
+    server = Server(data, *options, settings=settings, under=under)
     try:
         yield server.ready()
     finally:

@@ -5,28 +5,42 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
+import structlog
 
 from service.core.catalogue import effective
 from service.core.config import StreamConfig, merge_patch
-from service.core.errors import Conflict, Unavailable, UnknownStream
+from service.core.errors import Conflict, UnknownStream
 from service.core.events import Configured, Event
-from service.core.learner import Applied, Learner
-from service.journal import Committed, Journal
+from service.core.learner import Learner
+from service.core.records import Applied
+from service.erasure import Erasure
+from service.journal import Committed, Journal, folded
 from service.ports import Clock
 from service.streams import Live, Streams
 
-PATIENCE = 15.0  # seconds that a change waits for the log
+_log = structlog.get_logger("askwhen.streams")
+_SILENT = "the log does not answer; the change may still be made"
 
 
 class Administration:
     """Creates, replaces, merges and drops; one change at a time."""
 
     def __init__(
-        self, streams: Streams, journal: Journal, clock: Clock, new_secret: Callable[[], bytes], forget: Sequence[Callable[[str], None]]
+        self,
+        streams: Streams,
+        journal: Journal,
+        erasure: Erasure,
+        clock: Clock,
+        new_secret: Callable[[], bytes],
+        forget: Sequence[Callable[[str], None]],
+        *,
+        most: int,
     ) -> None:
-        """Take the parts; `new_secret` gives 16 random bytes, `forget` are told the names of deleted streams."""
+        """Take the parts; `new_secret` gives 16 random bytes, `forget` are told the names of deleted streams, `most` streams are held."""
+        self._most = most
         self._streams = streams
         self._journal = journal
+        self._erasure = erasure
         self._forget = forget
         self._clock = clock
         self._new_secret = new_secret
@@ -40,7 +54,10 @@ class Administration:
             if live is not None:
                 await self._replace(live, config)
                 return live, False
-            await _patiently(self._journal.append(stream, Configured(self._clock(), config, self._new_secret())))
+            if len(self._streams.all) >= self._most:
+                raise Conflict(f"this server holds {self._most} streams already; delete one that is no longer needed")
+            await folded(self._journal.append(stream, Configured(self._clock(), config, self._new_secret())), _SILENT)
+            _log.info("stream created", stream=stream)
             return self._streams[stream], True
 
     async def patch(self, stream: str, patch: Mapping[str, Any]) -> Live:
@@ -52,19 +69,21 @@ class Administration:
             return live
 
     async def delete(self, stream: str) -> None:
-        """Drop a stream, its log and all that was learned."""
+        """Drop a stream, its log and all that was learned; returns when no byte of it is left."""
         async with self._turn:
             live = self._streams[stream]
             live.dropped = True
             drop = self._journal.append(stream, None)
             # Also where nobody waits any more: until it is known, no event of the stream may follow the drop into the log.
             drop.add_done_callback(lambda done: self._settle(live, done))
-            await _patiently(drop)
+            await folded(drop, _SILENT)
+            await self._erasure.dropped(stream)
 
     def _settle(self, live: Live, drop: "asyncio.Future[Committed]") -> None:
         if drop.cancelled() or drop.exception() is not None:
             live.dropped = False
             return
+        _log.info("stream deleted", stream=live.name)
         for forget in self._forget:
             forget(live.name)
 
@@ -74,15 +93,8 @@ class Administration:
             message = "`labels.per_sample` cannot change once there are labels: what they taught depends on it"
             raise Conflict(message)
         if config != learner.config:
-            await _patiently(self._journal.append(live.name, Configured(self._clock(), config)))
-
-
-async def _patiently(change: "asyncio.Future[Committed]") -> None:
-    try:
-        await asyncio.wait_for(asyncio.shield(change), PATIENCE)
-    except TimeoutError:
-        message = "the log does not answer; the change may still be made"
-        raise Unavailable(message) from None
+            await folded(self._journal.append(live.name, Configured(self._clock(), config)), _SILENT)
+            _log.info("stream changed", stream=live.name)
 
 
 def _patched(current: dict[str, Any], patch: Mapping[str, Any]) -> Any:

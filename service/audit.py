@@ -12,6 +12,7 @@ from service.core.learner import Learner
 from service.core.rebuild import EVERYTHING, fold
 
 _HAIR = 1e-6  # labels; what is due is a float
+_TRIES = 10  # audits of a stream in which something is erased meanwhile
 
 
 class Finding(NamedTuple):
@@ -30,9 +31,21 @@ def verify(folder: Path) -> Iterator[Finding]:
     reader = SqliteReader(database_of(folder))
     try:
         for stream in reader.streams():
-            yield _Audit(reader, FileSnapshots(folder), stream).run()
+            yield _undisturbed(reader, FileSnapshots(folder), stream)
     finally:
         reader.close()
+
+
+def _undisturbed(reader: SqliteReader, snapshots: FileSnapshots, stream: str) -> Finding:
+    """Audit a stream, anew where an erasure came in between: the log is not the one then that was begun with."""
+    erased = reader.erased(stream)
+    finding = _Audit(reader, snapshots, stream).run()
+    for _ in range(_TRIES):
+        before, erased = erased, reader.erased(stream)
+        if erased == before:
+            break
+        finding = _Audit(reader, snapshots, stream).run()
+    return finding
 
 
 class _Audit:
@@ -40,14 +53,13 @@ class _Audit:
         self._reader = reader
         self._stream = stream
         self._faults: list[str] = []
+        self._unproven: list[str] = []  # what transcripts say otherwise
         self._events = 0
         self._checkpoints: dict[int, list[Checkpoint]] = defaultdict(list)
         for _, event in self._read(0, EVERYTHING):
             if isinstance(event, Checkpoint):
                 self._checkpoints[event.through].append(event)
-        self._snapshots = {
-            learner.anchor: learner.fingerprint() for learner in snapshots.all(stream, lambda seq: reader.get(stream, [seq])[0])
-        }
+        self._snapshots = {learner.anchor: learner.fingerprint() for learner in snapshots.all(stream, reader)}
         self._compared = [0, 0]
 
     def _read(self, after: int, upto: int) -> Iterator[tuple[int, Event]]:
@@ -56,16 +68,13 @@ class _Audit:
     def run(self) -> Finding:
         learner = fold(self._read, witness=self._witness)
         transcripts, snapshots = self._compared
-        return Finding(self._stream, self._events, learner.labels, transcripts, snapshots, self._faults)
+        return Finding(self._stream, self._events, learner.labels, transcripts, snapshots, self._unproven + self._faults)
 
     def _witness(self, seq: int, event: Event, learner: Learner) -> None:
         self._events += 1
         if isinstance(event, Checkpoint):
             return
-        for checkpoint in self._checkpoints.get(seq, ()):
-            self._compared[0] += 1
-            if checkpoint.transcript != learner.transcript:
-                self._faults.append(f"run {checkpoint.run} served another state than the log gives at event {seq}")
+        self._compare_transcripts(seq, learner)
         if seq in self._snapshots:
             self._compared[1] += 1
             if self._snapshots[seq] != learner.fingerprint():
@@ -76,3 +85,11 @@ class _Audit:
             due = mark.earned + mark.rate * (mark.seen - mark.since)
             if budget.asked - budget.given_back > due + budget.spec.burst + _HAIR:
                 self._faults.append(f"event {seq} asked more than the budget allowed")
+
+    def _compare_transcripts(self, seq: int, learner: Learner) -> None:
+        if learner.unswapped == seq:  # what was served so far cannot be told any more
+            self._compared[0], self._unproven = 0, []
+        for checkpoint in self._checkpoints.get(seq, ()):
+            self._compared[0] += bool(learner.transcript)
+            if checkpoint.transcript != learner.transcript:
+                self._unproven.append(f"run {checkpoint.run} served another state than the log gives at event {seq}")

@@ -28,7 +28,7 @@ class Service:
         self._folder = settings.data
         self._log = SqliteLog(settings.data)
         self._workshop = ProcessWorkshop(settings.data, workshop.snapshot, workshop.rebuild)
-        observer, render_metrics = metrics(self._learners, lambda: self._engine.journal.waiting)
+        observer, render_metrics = metrics(self._learners, self._claimed, lambda: self._engine.journal.waiting)
         tuning = Tuning(settings.remembered, self._log.run, settings.snapshot_labels, settings.snapshot_seconds)
         self._engine = Engine(self._log, self._workshop, [observer], lambda: os.urandom(16), tuning=tuning)
         self.guard = Guard(settings.key_rate)
@@ -39,12 +39,18 @@ class Service:
         )
 
     async def start(self) -> None:
-        """Load every stream from its snapshot and the log, then begin to take events."""
+        """Load every stream from its snapshot and the log, then begin to take events.
+
+        What is loaded stays, so the garbage collector, which would look at all of it again and again, has waited until now.
+        """
         snapshots = FileSnapshots(self._folder)
-        self._engine.start([(name, workshop.load(self._log, snapshots, name)) for name in self._log.streams()])
+        names = self._log.streams()
+        snapshots.tidy({name: self._log.erased(name) for name in names})
+        self._engine.start([(name, workshop.load(self._log, snapshots, name)) for name in names])
         self._doorkeeper.start()
         gc.collect()
         gc.freeze()
+        gc.enable()
 
     async def stop(self) -> None:
         """Drain, and let the folder go."""
@@ -53,3 +59,6 @@ class Service:
 
     def _learners(self) -> list[tuple[str, Learner]]:
         return self._engine.learners()
+
+    def _claimed(self) -> list[tuple[str, int]]:
+        return self._engine.claimed()

@@ -1,18 +1,21 @@
 """The command line: options in, one call, words out. `askwhen --help` shows it all."""
 
+import gc
 import ipaddress
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from service import __version__
 from service.core.errors import AskwhenError
 from service.keys_cli import app as keys
-from service.settings import Settings, load
+from service.settings import CallerSettings, Settings, load
 
 app = typer.Typer(name="askwhen", no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 app.add_typer(keys)
@@ -20,6 +23,8 @@ _console = Console()
 _errors = Console(stderr=True)
 
 DataSet = Literal["shuttle", "phishing", "image-segments", "bananas"]
+Url = Annotated[str, typer.Option(help="The service.")]
+Key = Annotated[str | None, typer.Option(help="Key that the service asks for (default: the variable ASKWHEN_KEY).", show_default=False)]
 Data = Annotated[Path, typer.Option("--data", help="Folder of the log and its snapshots.", exists=True, file_okay=False)]
 
 
@@ -47,6 +52,7 @@ def serve(
     config: Annotated[Path | None, typer.Option(help="TOML file with settings.", exists=True, dir_okay=False)] = None,
 ) -> None:
     """Run the service. SIGTERM drains and exits with 0."""
+    gc.disable()  # until all is loaded, see `Service.start`
     from service import server
 
     given = {"host": host, "port": port, "data": data, "insecure": insecure}
@@ -104,6 +110,31 @@ def backup(
 
 
 @app.command()
+def export(
+    stream: Annotated[str, typer.Argument(help="Stream whose labelled data is written.")],
+    data: Data,
+    format_: Annotated[Literal["jsonl", "csv", "parquet"], typer.Option("--format", help="How it is written.")] = "jsonl",
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="File to write (default: standard output).", dir_okay=False)] = None,
+) -> None:
+    """Write a stream's labelled data, one row a sample, while the server runs.
+
+    Rows have the label that stands, who gave it, how and with which probability it was asked for, and every feature.
+    """
+    from service.export import command
+
+    shown = _errors.is_terminal and (output is not None or not sys.stdout.isatty())
+    try:
+        with Progress(console=_errors, transient=True, disable=not shown) as progress:
+            count = command.export(
+                data, stream, format_, output, lambda items, total, words: progress.track(items, total=total, description=words)
+            )
+    except AskwhenError as error:
+        raise _failed(str(error)) from None
+    if output is not None:
+        _console.print(f"{output} ({count:,} labelled samples)", markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
 def demo(
     dataset: Annotated[DataSet, typer.Option(help="Real data that is streamed to the service.")] = "shuttle",
     keep: Annotated[bool, typer.Option("--keep", help="Leave the service running, and say how to reach and stop it.")] = False,
@@ -121,8 +152,9 @@ def demo(
 @app.command()
 def answer(
     stream: Annotated[str, typer.Argument(help="Stream whose open questions are answered.")],
-    file: Annotated[Path, typer.Argument(help="Labels by id: .csv or .jsonl, either may be gzipped.")],
-    url: Annotated[str, typer.Option(help="The service.")] = "http://127.0.0.1:8000",
+    file: Annotated[Path, typer.Argument(help="Labels by id: .csv, .jsonl (either may be gzipped) or .parquet.")],
+    url: Url = "http://127.0.0.1:8000",
+    key: Key = None,
     label: Annotated[str, typer.Option(help="Column of the labels.")] = "label",
     id_: Annotated[str, typer.Option("--id", help="Column of the samples' ids.")] = "id",
     labeler: Annotated[str | None, typer.Option(help="Who answers.")] = None,
@@ -135,7 +167,30 @@ def answer(
     """
     from service.demo import answer_command
 
-    raise typer.Exit(answer_command.answer(answer_command.Options(stream, file, url, label, id_, labeler, follow, limit)))
+    key = key or CallerSettings().key
+    raise typer.Exit(answer_command.answer(answer_command.Options(stream, file, url, key, label, id_, labeler, follow, limit)))
+
+
+@app.command("import")
+def import_(
+    stream: Annotated[str, typer.Argument(help="Stream that learns.")],
+    file: Annotated[Path, typer.Argument(help="Labelled samples, one a row: .csv, .jsonl (either may be gzipped) or .parquet.")],
+    url: Url = "http://127.0.0.1:8000",
+    key: Key = None,
+    label: Annotated[str, typer.Option(help="Column of the labels.")] = "label",
+    id_: Annotated[str | None, typer.Option("--id", help="Column of the samples' ids (default: the file's name and the row).")] = None,
+    labeler: Annotated[str | None, typer.Option(help="Who labelled them.")] = None,
+    chunk: Annotated[int, typer.Option(min=1, max=10_000, help="Rows a request.")] = 1_000,
+) -> None:
+    """Teach a stream of a running service from a file of labelled samples: every other column is a feature.
+
+    What was imported before is known by its id and harms nothing, so an import that was interrupted is simply run again.
+    Exits with 1 if the service refused a row, with 2 if there was nothing to work with.
+    """
+    from service.importing import command
+
+    key = key or CallerSettings().key
+    raise typer.Exit(command.import_file(command.Options(stream, file, url, key, label, id_, labeler, chunk)))
 
 
 def _refuse_open_door(settings: Settings) -> None:

@@ -7,7 +7,6 @@ import asyncio
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from heapq import nsmallest
 from typing import NamedTuple
 
 import msgspec
@@ -18,15 +17,15 @@ from service.core.events import NOWHERE, Asked, Event, Labelled, Origin, Retract
 from service.core.features import Features
 from service.core.open_queries import Sample
 from service.core.records import Decision, Outcome
-from service.journal import Committed, Journal
+from service.erasure import Erasure, refuse_erased
+from service.journal import Committed, Journal, folded
 from service.ports import Clock, Log, Observer
 from service.streams import Live, Memory, Remembered, Streams, fingerprint
 
 ASK_PATIENCE = 1.0  # seconds that a sample waits for its question to be durable
-LABEL_PATIENCE = 15.0  # seconds that a label waits
 
 
-class Answer(NamedTuple):
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """What a sample gets."""
 
     decision: Decision
@@ -52,12 +51,22 @@ class Held(NamedTuple):
 class Flow:
     """Everything that upstream services and labelling tools do to a stream."""
 
-    def __init__(self, streams: Streams, journal: Journal, log: Log, memory: Memory, clock: Clock, observers: Sequence[Observer]) -> None:
+    def __init__(
+        self,
+        streams: Streams,
+        journal: Journal,
+        log: Log,
+        memory: Memory,
+        erasure: Erasure,
+        clock: Clock,
+        observers: Sequence[Observer],
+    ) -> None:
         """Take the parts."""
         self._streams = streams
         self._journal = journal
         self._log = log
         self._memory = memory
+        self._erasure = erasure
         self._clock = clock
         self._observers = observers
 
@@ -121,7 +130,8 @@ class Flow:
 
     def _answered(self, live: Live, decision: Decision, features: Features, seconds: float, *, remember: bool) -> Answer:
         if remember and not live.dropped:
-            self._memory.put(live.name, decision.id, Remembered(fingerprint(features), decision))
+            remembered = Remembered(fingerprint(features), decision, live.learner.vectoriser.kept(features))
+            self._memory.put(live.name, decision.id, remembered)
         for observer in self._observers:
             observer.decided(live.name, decision, seconds)
         return Answer(decision, replayed=False)
@@ -169,6 +179,7 @@ class Flow:
         return self._journal.append(live.name, event, settle=settle)
 
     async def _stored(self, live: Live, sample_id: str, features: Features) -> Decision | None:
+        refuse_erased(live, sample_id)
         remembered = self._memory.get(live.name, sample_id)
         if remembered is not None:
             return _same(remembered, sample_id, features)
@@ -190,6 +201,7 @@ class Flow:
         """Take an answer in; returns after it is durable and learned. Delivered again it is a `duplicate`."""
         live = self._streams[stream]
         async with live.turn(sample_id):
+            refuse_erased(live, sample_id)
             known = live.learner.queries.foresee(sample_id, label, labeler)
             if known is not None:
                 return self._told(live, sample_id, Learned(known, live.learner.version, rebuilding=bool(live.learner.rebuild_from)))
@@ -202,6 +214,7 @@ class Flow:
         """Take an answer back; the model is rebuilt without it. Raises `UnknownSample` where there is none."""
         live = self._streams[stream]
         async with live.turn(sample_id):
+            refuse_erased(live, sample_id)
             sample = live.learner.queries.samples.get(sample_id)
             if sample is None or sample.vote_of(labeler) is None:
                 message = f"there is no label of {labeler!r} for the sample {sample_id!r}"
@@ -209,13 +222,7 @@ class Flow:
             return await self._learn(live, sample_id, Retracted(self._clock(), sample_id, labeler))
 
     async def _learn(self, live: Live, sample_id: str, event: Labelled | Retracted) -> Learned:
-        future = self._append(live, event)
-        try:
-            committed = await asyncio.wait_for(asyncio.shield(future), LABEL_PATIENCE)
-        except TimeoutError:
-            message = "the log does not answer; send the label again, it is learned once"
-            raise Unavailable(message) from None
-        applied = committed.applied
+        applied = await folded(self._append(live, event), "the log does not answer; send the label again, it is learned once")
         return self._told(live, sample_id, Learned(applied.outcome or "unknown", applied.model_version, applied.rebuild))
 
     def _told(self, live: Live, sample_id: str, learned: Learned) -> Learned:
@@ -244,6 +251,18 @@ class Flow:
         (event,) = await self.events(live.name, [position])
         return event if isinstance(event, Asked | Labelled) else None
 
+    # --- erasing -------------------------------------------------------------------------------------------------------------
+
+    async def erase(self, stream: str, sample_id: str) -> Learned:
+        """Erase a sample for good; what it taught is undone. Raises `UnknownSample` for one that is neither held nor remembered."""
+        live = self._streams[stream]
+        async with live.turn(sample_id):  # whoever is at work on it decides whether it is known
+            known = sample_id in live.learner.queries.samples or self._memory.get(stream, sample_id) is not None
+        if not known:
+            raise UnknownSample(_NOT_HELD.format(sample_id))
+        await self._erasure.erase(live, [sample_id])
+        return Learned("erased", live.learner.version, rebuilding=bool(live.learner.rebuild_from))
+
     # --- looking -------------------------------------------------------------------------------------------------------------
 
     async def events(self, stream: str, positions: Sequence[int]) -> list[Event | None]:
@@ -261,23 +280,8 @@ class Flow:
             if isinstance(event, Asked):
                 decision, origin = decision or event.decision, event.origin
         if decision is None and sample is None:
-            message = f"the sample {sample_id!r} is not held here: it was never sent, or it was not asked and is forgotten"
-            raise UnknownSample(message)
+            raise UnknownSample(_NOT_HELD.format(sample_id))
         return Held(decision, sample, origin)
-
-    async def waiting(self, stream: str, order: str, limit: int, after: tuple[float, int] | None) -> list[tuple[Sample, Asked]]:
-        """Open questions in order of utility or age, at most `limit`, behind the place `after` (see `place`)."""
-        queries = self._streams[stream].learner.queries
-        places = ((place(queries.samples[sample_id], order), sample_id) for sample_id in queries.open)
-        first = nsmallest(limit, (item for item in places if after is None or item[0] > after))
-        chosen = [queries.samples[sample_id] for _, sample_id in first]
-        found = await self.events(stream, [sample.asked_seq for sample in chosen])
-        return [(sample, event) for sample, event in zip(chosen, found, strict=True) if isinstance(event, Asked)]
-
-
-def place(sample: Sample, order: str) -> tuple[float, int]:
-    """Where a question stands in a list: by age, or by utility and then age."""
-    return (-sample.utility if order == "utility" else 0.0, sample.asked_seq)
 
 
 def _same(remembered: Remembered, sample_id: str, features: Features) -> Decision:
@@ -305,4 +309,5 @@ def _check_class(live: Live, label: str) -> None:
         raise Invalid("/label", f"the stream has {MAX_CLASSES} classes already")
 
 
+_NOT_HELD = "the sample {!r} is not held here: it was never sent, or it was not asked and is forgotten"
 _OTHER_FEATURES = "the sample {!r} is held here with other features"

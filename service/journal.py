@@ -9,9 +9,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from service.core.errors import Unavailable
 from service.core.events import Event, Labelled
-from service.core.learner import Applied
+from service.core.records import Applied
 from service.ports import Entry, Log, Observer, Result
+
+PATIENCE = 15.0  # seconds that a label or a change waits for the log
 
 _TURN = 0.002  # seconds of folding before others get the loop
 _SLOW = 1.0  # seconds without an answer after which the log counts as stalled
@@ -80,8 +83,9 @@ class Journal:
     @property
     def stalled(self) -> bool:
         """Whether the oldest event has been waiting for its commit for more than a second."""
-        oldest = next(iter(self._waiting.values()), None)
-        return oldest is not None and time.monotonic() - oldest.since > _SLOW
+        if not self._waiting:
+            return False
+        return time.monotonic() - next(iter(self._waiting.values())).since > _SLOW
 
     async def settled(self) -> None:
         """Wait until everything submitted so far is folded or failed."""
@@ -138,6 +142,14 @@ class Journal:
                 observer.learned(result.entry.stream, time.perf_counter() - started)
         if not future.done():
             future.set_result(Committed(result.seq, applied))
+
+
+async def folded(change: "asyncio.Future[Committed]", silent: str) -> Applied:
+    """Wait until an event is on disk and folded, and give what that made of it; raises `Unavailable`, with `silent` if time runs out."""
+    try:
+        return (await asyncio.wait_for(asyncio.shield(change), PATIENCE)).applied
+    except TimeoutError:
+        raise Unavailable(silent) from None
 
 
 def _fail(future: "asyncio.Future[Committed]", error: Exception) -> None:

@@ -1,6 +1,7 @@
 """What the flow needs from outside, as protocols with a sentence of contract each; no implementation lives here."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from concurrent.futures import Future
 from typing import NamedTuple, Protocol
 
 from service.core.events import Event
@@ -32,7 +33,11 @@ Deliver = Callable[[Sequence[Result], float], None]  # and the seconds that writ
 
 
 class Log(Protocol):
-    """The durable, ordered truth. Positions rise over all streams and are never used twice."""
+    """The durable, ordered truth. Positions rise over all streams and are never used twice.
+
+    Storing `Erased` blanks, at once and for good, what the stream's earlier events say of its samples, and removes the checkpoints
+    that may hold them (`service.core.erasure`).
+    """
 
     def start(self, deliver: Deliver) -> None:
         """Begin to write; `deliver` is called from another thread with results in log order, each after its event is on disk."""
@@ -48,6 +53,21 @@ class Log(Protocol):
 
     def get(self, stream: str, positions: Sequence[int]) -> list[Event | None]:
         """The events at these positions, None where the stream has none."""
+        ...
+
+    def about(self, stream: str, sample_id: str) -> list[Event]:
+        """A sample's events, in order."""
+        ...
+
+    def erased(self, stream: str) -> int:
+        """The position of a stream's last erasure, 0 if there was none."""
+        ...
+
+    def scrubbed(self) -> Future[None]:
+        """Comes when no byte is left of what was erased or dropped so far.
+
+        Raises `Unavailable` or `StorageFull` where that cannot be done now; it is tried again at the next erasure, call or start.
+        """
         ...
 
     def streams(self) -> list[str]:
@@ -70,8 +90,8 @@ class Workshop(Protocol):
         """The model without what was superseded up to `through`, taught all answers up to there."""
         ...
 
-    def forget(self, stream: str) -> None:
-        """A stream was deleted: remove its snapshots."""
+    def forget(self, stream: str, before: int) -> Awaitable[None]:
+        """Remove a stream's snapshots from before a position, those that are being written included."""
         ...
 
     def close(self) -> None:
@@ -92,6 +112,10 @@ class Observer(Protocol):
 
     def labelled(self, stream: str, outcome: Outcome, delay: float | None) -> None:
         """An answer was taken in, `delay` seconds after its question."""
+        ...
+
+    def erased(self, stream: str, count: int) -> None:
+        """So many samples were erased."""
         ...
 
     def learned(self, stream: str, seconds: float) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import signal
 import ssl
 import sys
@@ -21,17 +22,29 @@ _KEEP_ALIVE = 75  # seconds that an idle connection stays open: longer than the 
 
 
 def _log_plainly(level: str) -> None:
-    """One line of JSON an event; tracebacks without local variables, which would hold people's data and take long to draw."""
+    """One line of JSON an event (readable text on a terminal), uvicorn's own among them.
+
+    Tracebacks come without local variables, which would hold people's data and take long to draw.
+    """
+    terminal = sys.stderr.isatty()
+    renderer = (
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        if terminal
+        else structlog.processors.JSONRenderer()
+    )
+    chain: list[structlog.typing.Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        *([] if terminal else [structlog.processors.format_exc_info]),
+    ]
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
+        processors=[*chain, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=chain))
+    logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
 
 
 class _Server(uvicorn.Server):
@@ -71,7 +84,7 @@ def serve(settings: Settings) -> None:
         service.app,
         host=settings.host,
         port=settings.port,
-        log_level=settings.log_level,
+        log_config=None,
         http=Protocol,
         ws="none",
         access_log=False,

@@ -31,6 +31,14 @@ class Settings(BaseSettings):
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="least severe message that is logged")
 
 
+class CallerSettings(BaseSettings):
+    """What the commands that call a running service take from the environment."""
+
+    model_config = SettingsConfigDict(env_prefix="ASKWHEN_", frozen=True)
+
+    key: str | None = Field(default=None, repr=False, description="key that the service asks for")
+
+
 def load(config: Path | None, options: dict[str, Any]) -> Settings:
     """Read the settings; `options` that are None were not given. Raises pydantic's `ValidationError`."""
 

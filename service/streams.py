@@ -8,20 +8,23 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from heapq import heapify, heappop, heappush
-from typing import NamedTuple
+from itertools import islice, takewhile
+
+import msgspec
 
 from service.core.errors import UnknownStream
 from service.core.events import Asked, Checkpoint, Event, Labelled, Retracted
 from service.core.features import Features
-from service.core.learner import Applied, Learner
-from service.core.records import Decision
+from service.core.learner import Learner
+from service.core.records import Applied, Decision
+from service.desk import Desk
 
 
 class Live:
     """One stream in memory.
 
     `tail` collects what is taught while a rebuild runs beside the serving model; `changes` counts folded events since the last
-    snapshot.
+    snapshot. `erasing` is held while preprocessing forgets the samples that are `leaving`.
     """
 
     def __init__(self, name: str, learner: Learner) -> None:
@@ -31,19 +34,28 @@ class Live:
         self.tail: deque[tuple[Labelled, str]] | None = None
         self.changes = 0
         self.dropped = False
+        self.erasing = asyncio.Lock()
+        self.leaving: set[str] = set()
+        self._by_age: deque[str] | None = None
         queries = learner.queries
+        self.desk = Desk(queries)
         self._expiries = [(queries.samples[sample_id].expires_at, sample_id) for sample_id in queries.open]
         heapify(self._expiries)
         self._turns: dict[str, asyncio.Future[None]] = {}
 
     def apply(self, seq: int, event: Event) -> Applied:
         """Fold one committed event."""
+        samples = self.learner.queries.samples
+        known = len(samples)
         applied = self.learner.apply(seq, event)
         self.changes += not isinstance(event, Checkpoint)
         if self.tail is not None and applied.taught is not None and isinstance(event, Labelled):
             self.tail.append((event, applied.taught))
+        self.desk.follow(event)
         if isinstance(event, Asked | Retracted):
             self.watch(event.sample_id)
+        if self._by_age is not None and len(samples) > known:
+            self._by_age.append(next(reversed(samples)))
         return applied
 
     def watch(self, sample_id: str) -> None:
@@ -57,6 +69,17 @@ class Live:
             _, sample_id = heappop(self._expiries)
             if sample_id in self.learner.queries.open:
                 yield sample_id
+
+    def older(self, than: float, most: int) -> list[str]:
+        """The first samples, at most so many, that were asked before a time, or never asked and first labelled before it."""
+        samples = self.learner.queries.samples
+        if self._by_age is None:
+            self._by_age = deque(samples)
+        waiting = self._by_age
+        while waiting and samples[waiting[0]].erased:
+            waiting.popleft()
+        aged = takewhile(lambda sample_id: samples[sample_id].asked_at < than, waiting)
+        return [sample_id for sample_id in islice(aged, most) if not samples[sample_id].erased]
 
     def busy(self, sample_id: str) -> bool:
         """Whether somebody works on this sample."""
@@ -82,11 +105,12 @@ class Live:
             self.let_go(sample_id)
 
 
-class Remembered(NamedTuple):
-    """A sample's answer, and the hash of its features, by which the same id with other content is told."""
+class Remembered(msgspec.Struct, frozen=True, gc=False):
+    """A sample's answer, the hash of its features, by which the same id with other content is told, and what preprocessing kept raw."""
 
     features: int
     decision: Decision
+    kept: Features
 
 
 class Memory:
@@ -109,6 +133,10 @@ class Memory:
         """The answer that was given, if it is remembered."""
         answers = self._answers.get(stream)
         return None if answers is None else answers.get(sample_id)
+
+    def drop(self, stream: str, sample_id: str) -> None:
+        """Forget an answer."""
+        self._answers.get(stream, {}).pop(sample_id, None)
 
     def forget(self, stream: str) -> None:
         """Forget a stream's answers."""
@@ -138,8 +166,8 @@ class Streams:
 
     def __getitem__(self, name: str) -> Live:
         """The stream of that name; raises `UnknownStream`."""
-        live = self.find(name)
-        if live is None:
+        live = self._live.get(name)
+        if live is None or live.dropped:
             message = f"there is no stream {name!r}; create it with PUT /v1/streams/{name}"
             raise UnknownStream(message)
         return live

@@ -2,11 +2,13 @@
 
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any
 
+from service.core.erasure import blanked, superfluous
 from service.core.errors import StorageFull
-from service.core.events import Event, decode, encode
+from service.core.events import Checkpoint, Erased, Event, decode, encode, sample_of
 from service.core.rebuild import rebuild_of
 from service.core.records import Decision, Outcome
 from service.core.taught import Taught
@@ -30,17 +32,17 @@ class ManualClock:
 
 
 class InMemoryLog:
-    """A log whose disk can be held up (`hold`, `let_go`), be full (`full`), or refuse to erase (`fail_drops`)."""
+    """A log whose disk can be held up (`hold`, `let_go`), be full (`full`), or refuse to erase (`fail_drops`, `fail_scrubs`)."""
 
     def __init__(self) -> None:
         """Start empty."""
         self._rows: dict[int, tuple[str, str | None, bytes]] = {}
         self._last = 0
-        self._queue: SimpleQueue[Entry | None] = SimpleQueue()
+        self._queue: SimpleQueue[Entry | Future[None] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._passable = threading.Event()
         self._passable.set()
-        self.full = self.fail_drops = False
+        self.full = self.fail_drops = self.fail_scrubs = False
         self.run = 1
 
     def hold(self) -> None:
@@ -76,6 +78,20 @@ class InMemoryLog:
         rows = [self._rows.get(seq) for seq in positions]
         return [decode(row[2]) if row is not None and row[0] == stream else None for row in rows]
 
+    def about(self, stream: str, sample_id: str) -> list[Event]:
+        """A sample's events, in order."""
+        return [event for _, event in self.read(stream, 0, self._last) if sample_of(event) == sample_id]
+
+    def erased(self, stream: str) -> int:
+        """The position of a stream's last erasure, 0 if there was none."""
+        return max((seq for seq, event in self.read(stream, 0, self._last) if isinstance(event, Erased)), default=0)
+
+    def scrubbed(self) -> Future[None]:
+        """Comes after what was submitted; there are no bytes but the rows."""
+        request: Future[None] = Future()
+        self._queue.put(request)
+        return request
+
     def streams(self) -> list[str]:
         """The names of all streams, in order of creation."""
         return list(dict.fromkeys(name for _, (name, _, _) in sorted(self._rows.items())))
@@ -91,7 +107,12 @@ class InMemoryLog:
     def _write(self, deliver: Deliver) -> None:
         while (entry := self._queue.get()) is not None:
             self._passable.wait()
-            deliver([self._commit(entry)], 0.0)
+            if not isinstance(entry, Future):
+                deliver([self._commit(entry)], 0.0)
+            elif self.fail_scrubs:
+                entry.set_exception(StorageFull("the disk is full"))
+            else:
+                entry.set_result(None)
 
     def _commit(self, entry: Entry) -> Result:
         if self.full or (self.fail_drops and entry.event is None):
@@ -104,9 +125,20 @@ class InMemoryLog:
         ]
         for seq in gone:
             del self._rows[seq]
+        if isinstance(entry.event, Erased):
+            self._erase(entry.stream, entry.event)
         if entry.event is not None:
             self._rows[self._last] = (entry.stream, entry.slot, encode(entry.event))
         return Result(entry, self._last, None)
+
+    def _erase(self, stream: str, erased: Erased) -> None:
+        events = list(self.read(stream, 0, self._last))
+        for sample_id in erased.sample_ids:
+            own = [(seq, event) for seq, event in events if sample_of(event) == sample_id]
+            for (seq, _), event in zip(own, blanked(event for _, event in own), strict=True):
+                self._rows[seq] = (*self._rows[seq][:2], encode(event))
+        for seq in superfluous([(seq, event) for seq, event in events if isinstance(event, Checkpoint)]):
+            del self._rows[seq]
 
 
 class InlineWorkshop:
@@ -116,6 +148,7 @@ class InlineWorkshop:
         """Read this log."""
         self._log = log
         self.snapshots: list[str] = []
+        self.forgotten: list[tuple[str, int]] = []
 
     async def snapshot(self, stream: str) -> int:
         """Note that a snapshot was wanted."""
@@ -126,8 +159,9 @@ class InlineWorkshop:
         """The model without what was superseded up to `through`, taught all answers up to there."""
         return rebuild_of(superseded, lambda after, upto: self._log.read(stream, after, upto), through, through)
 
-    def forget(self, stream: str) -> None:
-        """There is nothing to remove."""
+    async def forget(self, stream: str, before: int) -> None:
+        """Note that snapshots were to go."""
+        self.forgotten.append((stream, before))
 
     def close(self) -> None:
         """There is nothing to end."""
@@ -151,6 +185,10 @@ class RecordingObserver:
     def labelled(self, stream: str, outcome: Outcome, delay: float | None) -> None:
         """An answer was taken in."""
         self.told.append(("labelled", stream, outcome, delay))
+
+    def erased(self, stream: str, count: int) -> None:
+        """So many samples were erased."""
+        self.told.append(("erased", stream, count))
 
     def learned(self, stream: str, seconds: float) -> None:
         """An answer that is on disk was folded."""

@@ -1,7 +1,8 @@
-"""What goes on by itself beside the requests: checkpoints, expiry, snapshots, rebuilds. It answers nobody."""
+"""What goes on by itself beside the requests: checkpoints, expiry, retention, snapshots, rebuilds. It answers nobody."""
 
 import asyncio
 import contextlib
+import math
 import time
 from collections import deque
 from collections.abc import Awaitable, Sequence
@@ -10,9 +11,11 @@ from itertools import islice
 
 import structlog
 
+from service.checkpoints import Checkpoints
 from service.core.errors import Unavailable
 from service.core.events import Expired, Labelled, Swapped
 from service.core.taught import Taught
+from service.erasure import Erasure
 from service.journal import Committed, Journal
 from service.ports import Clock, Observer, Workshop
 from service.streams import Live, Streams
@@ -20,21 +23,12 @@ from service.streams import Live, Streams
 PERIOD = 1.0  # seconds between looks
 COALESCE = 0.05  # seconds for which corrections are gathered before a rebuild begins
 _TURN = 0.002  # seconds of learning before others get the loop
-_LARGE = 65_536  # bytes of preprocessing above which it is not written every second
 _EXPIRIES = 200  # questions of a stream that expire at one look
-_RARELY = 30.0  # seconds between writes of large preprocessing
+_ERASED = 1_000  # samples of a stream that are erased by age at one look
+_LOOKS = 20  # at a stream's old samples during one retention
+_SOONEST, _LATEST = 1.0, 3_600.0  # seconds between such looks
 
 _log = structlog.get_logger("askwhen.upkeep")
-
-
-class _Written:
-    """What stands in a stream's checkpoints."""
-
-    def __init__(self) -> None:
-        self.moved = (-1, -1)
-        self.underway: asyncio.Future[Committed] | None = None
-        self.size = 0
-        self.preprocessing_at = 0.0
 
 
 class Upkeep:
@@ -45,24 +39,26 @@ class Upkeep:
         streams: Streams,
         journal: Journal,
         workshop: Workshop,
+        checkpoints: Checkpoints,
+        erasure: Erasure,
         clock: Clock,
         observers: Sequence[Observer],
         *,
-        run: int,
         snapshot_labels: int,
         snapshot_seconds: float,
     ) -> None:
-        """Take the parts; `run` numbers this server's starts, the rest says when a snapshot is due."""
+        """Take the parts; the figures say when a snapshot is due."""
         self._streams = streams
         self._journal = journal
         self._workshop = workshop
+        self._checkpoints = checkpoints
+        self._erasure = erasure
         self._clock = clock
         self._observers = observers
-        self._run = run
         self._snapshot_labels = snapshot_labels
         self._snapshot_seconds = snapshot_seconds
-        self._written: dict[str, _Written] = {}
         self._snapshot_at: dict[str, float] = {}
+        self._retained_at: dict[str, float] = {}
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._main: asyncio.Task[None] | None = None
         self.wake = asyncio.Event()
@@ -78,30 +74,12 @@ class Upkeep:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for live in list(self._streams.all.values()):
-            self.checkpoint(live, final=True)
+            self._checkpoints.write(live, final=True)
 
     def forget(self, stream: str) -> None:
         """A stream was deleted."""
-        self._written.pop(stream, None)
         self._snapshot_at.pop(stream, None)
-
-    def checkpoint(self, live: Live, *, final: bool = False) -> None:
-        """Write the decision state if it moved; without waiting."""
-        learner = live.learner
-        written = self._written.setdefault(live.name, _Written())
-        moved = (learner.budget.seen, learner.anchor)
-        waiting = written.underway is not None and not written.underway.done()
-        if moved == written.moved or live.dropped or (waiting and not final):
-            return
-        written.moved = moved
-        now = time.monotonic()
-        large = written.size > _LARGE
-        due = final or not large or now - written.preprocessing_at >= _RARELY
-        state = learner.vectoriser.state() if due else None
-        if state is not None:
-            written.size, written.preprocessing_at = len(state), now
-        slot = "preprocessing" if state is not None and len(state) > _LARGE else f"checkpoint-{self._run}"
-        written.underway = self._journal.append(live.name, learner.checkpointed(self._run, self._clock(), state), slot=slot)
+        self._retained_at.pop(stream, None)
 
     async def _forever(self) -> None:
         while True:
@@ -119,10 +97,12 @@ class Upkeep:
     def _look_after(self, live: Live) -> None:
         if live.dropped:
             return
-        self.checkpoint(live)
+        self._checkpoints.write(live)
         for sample_id in islice(live.expired(self._clock()), _EXPIRIES):
             expired = self._journal.append(live.name, Expired(self._clock(), sample_id))
             expired.add_done_callback(partial(_look_again, live, sample_id))
+        if self._retention_due(live):
+            self._begin("retention", live)
         if live.learner.rebuild_from:
             self._begin("rebuild", live)
         elif self._snapshot_due(live):
@@ -132,13 +112,19 @@ class Upkeep:
         since = time.monotonic() - self._snapshot_at.setdefault(live.name, time.monotonic())
         return live.changes >= self._snapshot_labels or (live.changes > 0 and since >= self._snapshot_seconds)
 
+    def _retention_due(self, live: Live) -> bool:
+        seconds = live.learner.config.retention
+        if seconds is None:
+            return False
+        return self._clock() - self._retained_at.get(live.name, -math.inf) >= min(max(seconds / _LOOKS, _SOONEST), _LATEST)
+
     def _begin(self, kind: str, live: Live) -> None:
         key = (kind, live.name)
         running = self._tasks.get(key)
         if running is not None and not running.done():
             return
-        work = self._rebuild(live) if kind == "rebuild" else self._snapshot(live)
-        self._tasks[key] = asyncio.create_task(self._guarded(kind, live, work))
+        job = {"rebuild": self._rebuild, "snapshot": self._snapshot, "retention": self._retain}[kind]
+        self._tasks[key] = asyncio.create_task(self._guarded(kind, live, job(live)))
 
     async def _guarded(self, kind: str, live: Live, work: Awaitable[None]) -> None:
         try:
@@ -148,6 +134,14 @@ class Upkeep:
         except Exception:  # noqa: BLE001 - whatever a job did, the next one is tried
             if not live.dropped:
                 _log.exception("job failed", job=kind, stream=live.name)
+
+    async def _retain(self, live: Live) -> None:
+        now = self._clock()
+        old = live.older(now - (live.learner.config.retention or math.inf), _ERASED)
+        if len(old) < _ERASED:
+            self._retained_at[live.name] = now
+        if old:
+            await self._erasure.erase(live, old)
 
     async def _snapshot(self, live: Live) -> None:
         started = time.monotonic()
@@ -167,6 +161,9 @@ class Upkeep:
             serving = await asyncio.to_thread(candidate.serving_vectoriser) if candidate.epoch != learner.taught.epoch else None
             await _catch_up(candidate, tail)
             if live.dropped:
+                return
+            if learner.unswapped > through:  # what was erased meanwhile may be in this model
+                self.wake.set()
                 return
             learner.candidate, learner.candidate_vectoriser = candidate, serving
         finally:

@@ -15,7 +15,7 @@ from service.core.rebuild import Located, fold, rebuild_of, swift
 
 def load(reader: SqliteReader, snapshots: FileSnapshots, stream: str) -> Learner:
     """A stream's learner: its snapshot, where there is one that fits, and what the log has after it."""
-    snapshot = snapshots.load(stream, lambda seq: reader.get(stream, [seq])[0])
+    snapshot = snapshots.load(stream, reader)
 
     def read(after: int, upto: int) -> Iterable[Located]:
         return reader.read(stream, after, upto)
@@ -26,12 +26,17 @@ def load(reader: SqliteReader, snapshots: FileSnapshots, stream: str) -> Learner
 
 
 def snapshot(folder: str, stream: str) -> int:
-    """Fold a stream's log and keep a snapshot; gives the position that it stands at."""
+    """Fold a stream's log and keep a snapshot; gives the position that it stands at.
+
+    A fold that saw an erasure come may have read what was erased before: nothing is kept then.
+    """
     reader = SqliteReader(database_of(Path(folder)))
     try:
         snapshots = FileSnapshots(Path(folder))
+        erased = reader.erased(stream)
         learner = load(reader, snapshots, stream)
-        snapshots.save(stream, learner, lambda seq: reader.get(stream, [seq])[0])
+        if reader.erased(stream) == erased:
+            snapshots.save(stream, learner, reader)
         return learner.anchor
     finally:
         reader.close()

@@ -15,14 +15,15 @@ import pytest
 from typer.testing import CliRunner
 
 from service.cli import DataSet, app
+from service.client import Client, Decision, Summary
 from service.demo import arms, report, sets
-from service.demo.client import Answer, Api, Summary
-from service.demo.errors import BadFile, ServerFailed, Unreachable
+from service.demo.errors import ServerFailed
 from service.demo.labelfile import read_labels
 from service.demo.ledger import Ledger
 from service.demo.plan import Plan
 from service.demo.process import ServerProcess
 from service.simulate import Run
+from service.tabular import BadFile
 
 STREAM = "surfaces"
 
@@ -92,13 +93,13 @@ def test_without_a_terminal_the_demo_prints_plain_lines(kept):
 def test_keep_leaves_a_service_that_answers_as_the_printed_commands_say(kept):
     """The address answers, and both printed commands are addressed to it."""
     url = re.search(r"The service goes on: (http://\S+)/docs", kept[0].stdout)[1]
-    with Api(url) as api:
-        summary = api.stream("phishing").summary
+    with Client(url) as client:
+        summary = client.get("phishing").summary
         assert summary.seen == 300
         commands = re.findall(r"^  curl .*$", kept[0].stdout, re.MULTILINE)
         assert len(commands) == 2
         body = json.loads(re.search(r"-d '(.*)' http", commands[1])[1])
-        assert api.sample("phishing", body["id"], body["features"]).prediction.label in {"phishing", "legitimate"}
+        assert client.sample("phishing", body["features"], sample_id=body["id"]).prediction.label in {"phishing", "legitimate"}
 
 
 def test_an_interrupted_demo_leaves_neither_server_nor_data_behind(tmp_path):
@@ -110,8 +111,8 @@ def test_an_interrupted_demo_leaves_neither_server_nor_data_behind(tmp_path):
         demo.send_signal(signal.SIGTERM)
         demo.communicate(timeout=60)
         assert demo.returncode == 130
-    with Api(url) as api:
-        assert not api.ready()
+    with Client(url) as client:
+        assert not client.ready()
     assert not list(tmp_path.glob("askwhen-demo-*"))
 
 
@@ -233,10 +234,10 @@ def server(tmp_path_factory):
 def asked(server, request):
     """A stream with 12 open questions, some of a picture's surfaces; its name."""
     stream = request.node.name.removeprefix("test_")[:60]
-    with Api(server.url) as api:
-        api.put_stream(stream, {"classes": ["path", "sky"], "budget": {"rate": 1.0}, "query": {"rule": "random"}})
+    with Client(server.url) as client:
+        client.put(stream, {"classes": ["path", "sky"], "budget": {"rate": 1.0}, "query": {"rule": "random"}})
         for number in range(12):
-            api.sample(stream, f"p-{number}", {"light": number / 12})
+            client.sample(stream, {"light": number / 12}, sample_id=f"p-{number}")
     return stream
 
 
@@ -264,8 +265,8 @@ def test_open_questions_are_answered_from_a_csv_file(server, asked, tmp_path):
     done = answer(asked, file, "--url", server.url)
     assert done.exit_code == 0, done.stderr
     assert re.search(r"learned +│ +12", done.stdout)
-    with Api(server.url) as api:
-        assert api.stream(asked).summary.open == 0
+    with Client(server.url) as client:
+        assert client.get(asked).summary.open == 0
     assert "Nothing to answer" in answer(asked, file, "--url", server.url).stdout
 
 
@@ -275,8 +276,8 @@ def test_columns_labeler_and_limit_are_as_told(server, asked, tmp_path):
     file.write_bytes(gzip.compress(csv_of(tmp_path / "plain.csv", truths(range(12)), ("key", "truth")).read_bytes()))
     done = answer(asked, file, "--url", server.url, "--id", "key", "--label", "truth", "--labeler", "ada", "--limit", 5)
     assert done.exit_code == 0, done.stderr
-    with Api(server.url) as api:
-        assert api.stream(asked).summary.open == 7
+    with Client(server.url) as client:
+        assert client.get(asked).summary.open == 7
 
 
 def test_questions_that_the_file_does_not_know_are_reported(server, asked, tmp_path):
@@ -298,10 +299,10 @@ def test_follow_answers_what_is_asked_later(server, asked, tmp_path):
     """A follower sees a question that did not exist when it began."""
     file = csv_of(tmp_path / "labels.csv", truths(range(13)))
     command = [sys.executable, "-m", "service", "answer", asked, str(file), "--url", server.url, "--follow"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as follower, Api(server.url) as api:
-        _until(lambda: api.stream(asked).summary.open == 0)
-        api.sample(asked, "p-12", {"light": 1.0})
-        _until(lambda: api.stream(asked).summary.open == 0)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as follower, Client(server.url) as client:
+        _until(lambda: client.get(asked).summary.open == 0)
+        client.sample(asked, {"light": 1.0}, sample_id="p-12")
+        _until(lambda: client.get(asked).summary.open == 0)
         follower.send_signal(signal.SIGINT)
         said, _ = follower.communicate(timeout=30)
     assert follower.returncode == 130
@@ -315,13 +316,6 @@ def test_an_unknown_stream_and_a_missing_server_are_told_apart(server, tmp_path)
     assert (unknown.exit_code, "there is no stream 'nowhere'" in unknown.stderr) == (2, True)
     nobody = answer(STREAM, file, "--url", "http://127.0.0.1:9")
     assert (nobody.exit_code, "no answer from http://127.0.0.1:9" in nobody.stderr) == (2, True)
-
-
-def test_a_wrong_address_is_a_sentence_too():
-    """What is no address is said so, without waiting."""
-    for url in ("ftp://127.0.0.1", "127.0.0.1:8000", "http://["):
-        with pytest.raises(Unreachable), Api(url, attempts=1) as api:
-            api.stream(STREAM)
 
 
 def test_json_lines_keep_the_kinds_of_their_labels(tmp_path):
@@ -347,7 +341,7 @@ def test_json_lines_keep_the_kinds_of_their_labels(tmp_path):
         ("labels.jsonl", '{"id": "a", "label": 0.5}\n', "line 1: an id is a text"),
         ("labels.jsonl", '{"id": "a", "label": 1}\n{oops\n', "line 2: not a JSON object"),
         ("labels.csv.gz", "id,label\n", "cannot be read"),
-        ("labels.xlsx", "", "no file of labels"),
+        ("labels.xlsx", "", "no table"),
         ("missing.csv", None, "cannot be read"),
     ],
 )
@@ -374,16 +368,14 @@ def _until(condition):
 
 def _answer(name, *, ask):
     account = {"seen": 1, "asked": 1, "allowed": 50, "open": 1}
-    query = {"ask": ask, "reason": "uncertain", "utility": 1.0, "budget": account}
-    return _decoded(Answer, {"id": name, "prediction": {"label": "ok", "confidence": 0.6}, "query": query})
+    query = {"ask": ask, "probability": 1.0, "reason": "uncertain", "utility": 1.0, "threshold": 0.5, "rule": "logit", "budget": account}
+    decision = {"id": name, "stream": STREAM, "model_version": 1, "prediction": {"label": "ok", "confidence": 0.6}, "query": query}
+    return msgspec.convert(decision, Decision)
 
 
 def _summary(**counts):
-    return Summary(rebuilding=False, **counts)
-
-
-def _decoded(kind, value):
-    return msgspec.convert(value, kind)
+    others = {"created_at": "", "model_version": 0, "classes": [], "given_back": 0, "taught": 0, "left": 0.0, "rebuilding": False}
+    return Summary(**(others | counts))
 
 
 def _run(right, labels, n=1000):

@@ -1,7 +1,11 @@
 """The README says what the code does: its worked example is run, its tables are compared with the code."""
 
+import contextlib
+import doctest
 import json
+import os
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -59,20 +63,43 @@ def told(value):
             "threshold",
             "probabilities",
             "reason",
+            "until",
         }
         return {key: told(item) for key, item in value.items() if key not in volatile}
     return [told(item) for item in value] if isinstance(value, list) else value
 
 
+@contextlib.contextmanager
+def readers_server(folder):
+    """A fresh server's address, and what its clients add to a curl: README_SERVER and README_HEADER name one that runs already."""
+    if url := os.environ.get("README_SERVER"):
+        header = os.environ.get("README_HEADER")
+        yield url, f" -H {shlex.quote(header)}" if header else ""
+    else:
+        with serving(folder) as server:
+            yield server.url, ""
+
+
 def test_the_worked_example_gives_exactly_the_shown_shapes(tmp_path):
     """Every curl of the README, run in order against a fresh server, answers as it says."""
-    with serving(tmp_path) as server:
+    with readers_server(tmp_path) as (url, options):
         for command, expected in examples():
-            here = command.replace("localhost:8000", server.url.removeprefix("http://"))
+            here = command.replace("localhost:8000", url.removeprefix("http://")) + options
             answer = documents(subprocess.run(["bash", "-c", here], capture_output=True, check=True, timeout=30, text=True).stdout)
 
             assert shape(answer) == shape(expected), command
             assert told(answer) == told(expected), command
+
+
+def test_the_python_example_says_what_it_shows(tmp_path):
+    """The README's session with the client, run against a fresh server, prints the same."""
+    with serving(tmp_path) as server:
+        session = "\n".join(re.findall(r"```pycon\n(.*?)```", README, re.DOTALL)).replace("http://localhost:8000", server.url)
+        test = doctest.DocTestParser().get_doctest(session, {}, "README.md", "README.md", 0)
+        result = doctest.DocTestRunner(optionflags=doctest.REPORT_NDIFF).run(test, clear_globs=False)
+        test.globs["client"].close()
+
+    assert (result.failed, result.attempted > 0) == (0, True)
 
 
 def rows(heading):
@@ -110,7 +137,7 @@ def test_every_field_of_the_configuration_is_in_the_table():
 
 def test_every_metric_is_in_the_table_and_the_other_way_round():
     """Names and labels of all metrics are those of the code."""
-    observer, render = metrics(list)
+    observer, render = metrics(list, list)
     text = render("")[0].decode()
     exported = {name for name in re.findall(r"^# TYPE (\S+)", text, re.MULTILINE) if not name.endswith("_created")}
 

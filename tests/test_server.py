@@ -1,5 +1,6 @@
 """A real server process from start to end: drain, restart, crash, two at once, a full disk, a wild start."""
 
+import gc
 import json
 import os
 import resource
@@ -13,6 +14,8 @@ import httpx
 import pytest
 
 from loadtest.server import Server, serving
+from service.bootstrap import Service
+from service.settings import Settings
 
 
 def run(*arguments, **environment):
@@ -84,6 +87,26 @@ def test_a_crash_loses_nothing_acknowledged(tmp_path):
         states = Counter(httpx.get(f"{again.url}/v1/streams/s/samples/{name}").json()["question"]["state"] for name in names)
 
     assert states == {"answered": 1, "open": len(names) - 1}
+
+
+def test_a_skip_survives_a_crash_and_a_lease_does_not(tmp_path):
+    """After SIGKILL whoever skipped a question is not handed it, others are, and the log proves the state."""
+    server = Server(tmp_path).ready()
+    httpx.put(f"{server.url}/v1/streams/s", json={}).raise_for_status()
+    names = ask(server.url, 3)
+    claim = {"labeler": "u1", "limit": 2}
+    first = httpx.post(f"{server.url}/v1/streams/s/queries/claim", json=claim).json()["queries"]
+    httpx.post(f"{server.url}/v1/streams/s/queries/{names[0]}/skip", json={"labeler": "u1"}).raise_for_status()
+    server.kill()
+    with serving(tmp_path) as again:
+        mine = httpx.post(f"{again.url}/v1/streams/s/queries/claim", json=claim).json()["queries"]
+        others = httpx.post(f"{again.url}/v1/streams/s/queries/claim", json={"labeler": "u2"}).json()["queries"]
+    verified = run("verify", "--data", tmp_path)
+
+    assert [query["sample_id"] for query in first] == names[:2]
+    assert [query["sample_id"] for query in mine] == names[1:]
+    assert [query["sample_id"] for query in others] == names[:1]
+    assert verified.returncode == 0
 
 
 def test_a_label_at_which_the_model_raises_does_not_stop_the_next_start(tmp_path):
@@ -188,3 +211,17 @@ def test_a_backup_serves(tmp_path):
     assert copied.returncode == 0
     assert {query["sample_id"] for query in waiting} == set(names)
     assert verified.returncode == 0
+
+
+async def test_the_garbage_collector_works_again_once_all_is_loaded(tmp_path):
+    """`askwhen serve` stops it until then; a server without it would only grow."""
+    service = Service(Settings(data=tmp_path))
+    gc.disable()
+    try:
+        await service.start()
+
+        assert gc.isenabled()
+    finally:
+        gc.enable()
+        gc.unfreeze()
+        await service.stop()

@@ -26,6 +26,7 @@ _COMMIT = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 _DELAY = (1.0, 10.0, 60.0, 600.0, 3_600.0, 21_600.0, 86_400.0, 259_200.0, 604_800.0, 2_592_000.0)  # seconds
 
 Learners = Callable[[], Iterable[tuple[str, Learner]]]
+Counts = Callable[[], Iterable[tuple[str, int]]]
 
 
 class _Tally:
@@ -56,6 +57,7 @@ class PrometheusObserver:
         self.snapshots_at: dict[str, float] = {}
         self._replayed = counter("askwhen_replays", "Samples whose stored answer was given again.", of_stream)
         self._labels = counter("askwhen_labels", "Answers taken in.", ("stream", "outcome"))
+        self._erased = counter("askwhen_erased", "Samples erased.", of_stream)
         self._delay = histogram("askwhen_label_delay_seconds", "Time from question to answer.", _DELAY, of_stream)
         self._learning = histogram("askwhen_learn_seconds", "Time to learn an answer that is on disk.", _QUICK, of_stream)
         self._commits = histogram("askwhen_commit_seconds", "Time from an event to its commit on disk.", _COMMIT)
@@ -87,6 +89,10 @@ class PrometheusObserver:
         self._labels.labels(stream, outcome).inc()
         if delay is not None:
             self._delay.labels(stream).observe(delay)
+
+    def erased(self, stream: str, count: int) -> None:
+        """So many samples were erased."""
+        self._erased.labels(stream).inc(count)
 
     def learned(self, stream: str, seconds: float) -> None:
         """An answer that is on disk was folded."""
@@ -122,7 +128,7 @@ class PrometheusObserver:
         for stream_name, outcome in [key for key in self._outcomes if key[0] == stream]:
             self._outcomes.discard((stream_name, outcome))
             self._labels.remove(stream_name, outcome)
-        for metric in (self._replayed, self._delay, self._learning, self._rebuilds, self._snapshots):
+        for metric in (self._replayed, self._erased, self._delay, self._learning, self._rebuilds, self._snapshots):
             with contextlib.suppress(KeyError):
                 metric.remove(stream)
 
@@ -140,9 +146,10 @@ class StreamCollector(Collector):
         ("askwhen_open_questions", "Questions that wait for an answer.", lambda budget: budget.open),
     )
 
-    def __init__(self, learners: Learners, queued: Callable[[], int], observer: PrometheusObserver) -> None:
-        """Take the functions that give all streams and the events on their way to the log, and the observer with its tallies."""
+    def __init__(self, learners: Learners, claimed: Counts, queued: Callable[[], int], observer: PrometheusObserver) -> None:
+        """Take what gives all streams, the questions held in each, and the events on their way to the log; and the observer's tallies."""
         self._learners = learners
+        self._claimed = claimed
         self._queued = queued
         self._observer = observer
 
@@ -153,6 +160,7 @@ class StreamCollector(Collector):
             yield _family(name, about, [(stream, of(learner.budget)) for stream, learner in streams])
         yield _family("askwhen_model_version", "Version of the serving model.", [(stream, learner.version) for stream, learner in streams])
         yield _family("askwhen_taught_total", "Labels that taught the model.", [(stream, learner.labels) for stream, learner in streams])
+        yield _family("askwhen_claimed_questions", "Open questions that somebody holds.", self._claimed())
         now = time.monotonic()
         ages = [(stream, now - at) for stream, at in self._observer.snapshots_at.items()]
         yield _family("askwhen_snapshot_age_seconds", "Time since this server last wrote a snapshot.", ages)
@@ -175,7 +183,7 @@ def _decided(tallies: dict[str, _Tally]) -> Iterator[Metric]:
     yield times
 
 
-def _family(name: str, about: str, values: list[tuple[str, float]]) -> Metric:
+def _family(name: str, about: str, values: Iterable[tuple[str, float]]) -> Metric:
     kind = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
     family: CounterMetricFamily | GaugeMetricFamily = kind(name.removesuffix("_total"), about, labels=["stream"])
     for stream, value in values:
@@ -183,11 +191,13 @@ def _family(name: str, about: str, values: list[tuple[str, float]]) -> Metric:
     return family
 
 
-def metrics(learners: Learners, queued: Callable[[], int] = lambda: 0) -> tuple[PrometheusObserver, Callable[[str], tuple[bytes, str]]]:
+def metrics(
+    learners: Learners, claimed: Counts, queued: Callable[[], int] = lambda: 0
+) -> tuple[PrometheusObserver, Callable[[str], tuple[bytes, str]]]:
     """An observer over a registry of its own, and the function that renders it for an Accept header: body and media type."""
     registry = CollectorRegistry()
     observer = PrometheusObserver(registry)
-    registry.register(StreamCollector(learners, queued, observer))
+    registry.register(StreamCollector(learners, claimed, queued, observer))
     ProcessCollector(namespace="askwhen", registry=registry)
 
     def render(accept: str) -> tuple[bytes, str]:

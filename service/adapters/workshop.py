@@ -35,10 +35,13 @@ class ProcessWorkshop:
         self._snapshot = snapshot
         self._rebuild = rebuild
         self._pool: ProcessPoolExecutor | None = None
+        self._snapshots: dict[str, asyncio.Task[int]] = {}  # the last one of each stream, running or done
 
     async def snapshot(self, stream: str) -> int:
         """Fold what is new and keep a snapshot; gives its position."""
-        return await self._do(self._snapshot, self._folder, stream)
+        work = self._snapshots[stream] = asyncio.create_task(self._do(self._snapshot, self._folder, stream))
+        work.add_done_callback(lambda done: done.cancelled() or done.exception())  # its caller may be gone
+        return await asyncio.shield(work)
 
     async def rebuild(self, stream: str, superseded: dict[int, int], through: int) -> Taught:
         """The model without what was superseded up to `through`, taught all answers up to there."""
@@ -49,9 +52,12 @@ class ProcessWorkshop:
             raise TypeError(message)
         return taught
 
-    def forget(self, stream: str) -> None:
-        """A stream was deleted: remove its snapshots."""
-        FileSnapshots(Path(self._folder)).drop(stream)
+    async def forget(self, stream: str, before: int) -> None:
+        """Remove a stream's snapshots from before a position, after the one that is being written."""
+        running = self._snapshots.get(stream)
+        if running is not None:
+            await asyncio.wait({running})
+        await asyncio.to_thread(FileSnapshots(Path(self._folder)).drop, stream, before)
 
     def close(self) -> None:
         """End the process."""

@@ -41,9 +41,13 @@ _SHAPES: dict[str, _Shape] = {
         schemas.SampleIn, {200: schemas.SampleOut}, (404, 409, 413, 415, 422, 503), batches=True, headers=("Idempotency-Key", "traceparent")
     ),
     "get_sample": _Shape(None, {200: schemas.HeldOut}, _READ),
+    "delete_sample": _Shape(None, {200: schemas.ErasedOut}, (404, 422, 503, 507)),
     "post_labels": _Shape(schemas.LabelIn, {200: schemas.LabelOut}, (409, *_WRITE), batches=True),
     "delete_label": _Shape(None, {200: schemas.LabelOut}, (404, 422, 503, 507)),
     "list_queries": _Shape(None, {200: schemas.QueriesOut}, _READ),
+    "claim_queries": _Shape(schemas.ClaimIn, {200: schemas.QueriesOut}, (404, 413, 415, 422)),
+    "skip_query": _Shape(schemas.SkipIn, {200: schemas.LabelOut}, (409, *_WRITE)),
+    "release_query": _Shape(schemas.ReleaseIn, {200: schemas.ReleasedOut}, (404, 409, 413, 415, 422)),
     "catalogue": _Shape(None, {200: dict[str, Any]}),
     "livez": _Shape(None, {200: schemas.Status}),
     "readyz": _Shape(None, {200: schemas.Status}),

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 import msgspec
+from msgspec.structs import replace
 
 from service.api import kserve
 from service.api.bodies import Headers, check_encoding, unsupported
@@ -30,7 +31,7 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _EXPECTED = ", ".join(f"`{media_type}`" for media_type in MEDIA_TYPES)
 
 
-class Parcel(NamedTuple):
+class Parcel(msgspec.Struct, frozen=True, gc=False):
     """One object: its JSON, where that stands in the request, the id, time and trace of the event around it, the request's key."""
 
     body: bytes
@@ -196,9 +197,9 @@ def _inference(event: CloudEvent, around: Parcel) -> Contents:
         return Acknowledged(event.id, "only requests carry samples")
     bodies = kserve.samples(around.body, around.pointer)
     if len(bodies) == 1:
-        return around._replace(body=bodies[0], pointer="")
+        return replace(around, body=bodies[0], pointer="")
     check_id(f"{event.id}-{len(bodies)}", "/id")
-    return [around._replace(body=body, id=f"{event.id}-{place}", pointer="") for place, body in enumerate(bodies)]
+    return [replace(around, body=body, id=f"{event.id}-{place}", pointer="") for place, body in enumerate(bodies)]
 
 
 def _trace(value: str) -> str | None:

@@ -14,14 +14,15 @@ from service.api.bodies import headers_of, json_body_of
 from service.api.documents import document
 from service.api.intake import Intake
 from service.api.replies import Reply
-from service.api.schemas import HeldOut, QueriesOut, StreamOut, StreamsOut, rfc3339
+from service.api.schemas import ClaimIn, ErasedOut, HeldOut, LabelOut, QueriesOut, ReleasedOut, ReleaseIn, SkipIn, StreamOut, StreamsOut
 from service.api.strict import parse
 from service.api.takers import label_out
 from service.core.catalogue import describe
 from service.core.errors import Invalid
-from service.core.features import MAX_LABELER
+from service.core.features import MAX_LABELER, check_person, check_reason
+from service.core.times import rfc3339
+from service.desk import place
 from service.engine import Engine
-from service.flow import place
 from service.streams import Live
 
 _NAME = re.compile(text.STREAM["pattern"])
@@ -42,6 +43,7 @@ class Routes:
     def __init__(self, engine: Engine, samples: Intake, labels: Intake, render_metrics: Render, max_body: int) -> None:
         """Take what the paths call."""
         self._flow = engine.flow
+        self._questions = engine.questions
         self._streams = engine.streams
         self._administration = engine.administration
         self._samples = samples
@@ -59,9 +61,13 @@ class Routes:
             ("GET", "/v1/streams", 200, self.list_streams),
             ("POST", "/v1/streams/{stream}/samples", 200, self.post_samples),
             ("GET", "/v1/streams/{stream}/samples/{sample_id:path}", 200, self.get_sample),
+            ("DELETE", "/v1/streams/{stream}/samples/{sample_id:path}", 200, self.delete_sample),
             ("POST", "/v1/streams/{stream}/labels", 200, self.post_labels),
             ("DELETE", "/v1/streams/{stream}/labels/{sample_id:path}", 200, self.delete_label),
             ("GET", "/v1/streams/{stream}/queries", 200, self.list_queries),
+            ("POST", "/v1/streams/{stream}/queries/claim", 200, self.claim_queries),
+            ("POST", "/v1/streams/{stream}/queries/{sample_id:path}/skip", 200, self.skip_query),
+            ("POST", "/v1/streams/{stream}/queries/{sample_id:path}/release", 200, self.release_query),
             ("GET", "/v1/catalogue", 200, self.catalogue),
             ("GET", "/livez", 200, self.livez),
             ("GET", "/readyz", 200, self.readyz),
@@ -110,9 +116,16 @@ class Routes:
         if sample is not None and sample.asked_seq:
             question = schemas.Question(sample.state, rfc3339(sample.asked_at), rfc3339(sample.expires_at), *held.origin.told)
         labels = [schemas.LabelGiven(vote.labeler, vote.label) for vote in sample.votes] if sample is not None else []
+        erased = sample is not None and sample.erased
         if decision is None:
-            return _json(HeldOut(sample_id, stream, None, None, None, question, labels))
-        return _json(HeldOut(sample_id, stream, decision.model_version, decision.prediction, decision.query, question, labels))
+            return _json(HeldOut(sample_id, stream, None, None, None, question, labels, erased))
+        prediction = None if erased else decision.prediction
+        return _json(HeldOut(sample_id, stream, decision.model_version, prediction, decision.query, question, labels, erased))
+
+    async def delete_sample(self, stream: Stream, sample_id: SampleId) -> Response:
+        """Erase a sample for good: features, labels and what they taught; that it was there, and what it cost, stays."""
+        erased = await self._flow.erase(stream, sample_id)
+        return _json(ErasedOut(sample_id, "erased", erased.model_version, erased.rebuilding))
 
     async def post_labels(self, stream: Stream, request: Request) -> Response:
         """Take an answer in; it is on disk and learned when this returns."""
@@ -127,9 +140,26 @@ class Routes:
     ) -> Response:
         """Open questions, the most useful or the oldest first."""
         del state  # it has one value so far
-        found = await self._flow.waiting(stream, order, limit, None if cursor is None else _place(cursor))
-        last = place(found[-1][0], order) if len(found) == limit else None
-        return _json(QueriesOut([schemas.question_of(sample, event) for sample, event in found], None if last is None else _cursor(last)))
+        found = await self._questions.waiting(stream, order, limit, None if cursor is None else _place(cursor))
+        last = place(found[-1].sample, order) if len(found) == limit else None
+        return _json(QueriesOut([schemas.question_of(item) for item in found], None if last is None else _cursor(last)))
+
+    async def claim_queries(self, stream: Stream, request: Request) -> Response:
+        """Hand out questions that nobody else holds, the most useful first; claimed again, the same ones for longer."""
+        wanted = parse(await json_body_of(request, self._max_body), ClaimIn)
+        found = await self._questions.claim(stream, check_person(wanted.labeler), wanted.limit, wanted.lease)
+        return _json(QueriesOut([schemas.question_of(item) for item in found], None))
+
+    async def skip_query(self, stream: Stream, sample_id: SampleId, request: Request) -> Response:
+        """Leave a question to others; it is not handed to this labeler again."""
+        given = parse(await json_body_of(request, self._max_body), SkipIn)
+        reason = None if given.reason is None else check_reason(given.reason)
+        return _json(LabelOut(sample_id, "skipped", await self._questions.skip(stream, sample_id, check_person(given.labeler), reason)))
+
+    async def release_query(self, stream: Stream, sample_id: SampleId, request: Request) -> Response:
+        """Hand a question back before the lease ends."""
+        given = parse(await json_body_of(request, self._max_body), ReleaseIn)
+        return _json(ReleasedOut(sample_id, "released", self._questions.release(stream, sample_id, check_person(given.labeler))))
 
     # --- the server ----------------------------------------------------------------------------------------------------------
 

@@ -8,24 +8,36 @@ import msgspec
 from service.api import text
 from service.core.config import StreamConfig, invalid_from
 from service.core.errors import Invalid
-from service.core.events import Asked
-from service.core.open_queries import Sample
+from service.core.features import MAX_FEATURES, MAX_MAGNITUDE, MAX_NAME, MAX_TEXT
 from service.core.records import Outcome, Prediction, Query
+from service.core.times import rfc3339
+from service.questions import Waiting
 
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
+# Whatever is within these limits is decoded in one pass and needs no further look; of the rest `check_features` says what is wrong.
+Feature = (
+    Annotated[float, msgspec.Meta(ge=-MAX_MAGNITUDE, le=MAX_MAGNITUDE)]
+    | Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+    | bool
+    | Annotated[str, msgspec.Meta(max_length=MAX_TEXT)]
+    | None
+)
+FeaturesIn = Annotated[
+    dict[Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)], Feature], msgspec.Meta(max_length=MAX_FEATURES)
+]
 # Documented only: what comes in is checked by `service.core.features`, in less time than a pattern takes.
 TimeText = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 Id = Annotated[str, msgspec.Meta(extra_json_schema=text.ID)]
 Labeler = Annotated[str, msgspec.Meta(extra_json_schema=text.LABELER)]
+Person = Annotated[str, msgspec.Meta(extra_json_schema={**text.LABELER, "minLength": 1})]
+Reason = Annotated[str, msgspec.Meta(extra_json_schema=text.REASON)]
 Label = Annotated[Any, msgspec.Meta(extra_json_schema=text.LABEL)]
-Feature = Annotated[float | int | bool | str | None, msgspec.Meta(extra_json_schema=text.FEATURE)]
-Features = Annotated[dict[str, Feature], msgspec.Meta(extra_json_schema=text.FEATURES)]
 
 
 class SampleIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """A sample of a stream. Without an `id` the `Idempotency-Key` or the CloudEvent's id stands in, or the service makes one."""
 
-    features: Features
+    features: FeaturesIn
     id: Id | None = None
     time: TimeText | None = None
 
@@ -48,7 +60,7 @@ class LabelIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sample_id: Id | None = None
     labeler: Labeler | None = None
     labeled_at: TimeText | None = None
-    features: Features | None = None
+    features: FeaturesIn | None = None
 
 
 class LabelOut(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -56,6 +68,15 @@ class LabelOut(msgspec.Struct, frozen=True, omit_defaults=True):
 
     sample_id: str
     outcome: Outcome
+    model_version: int
+    rebuilding: bool = False
+
+
+class ErasedOut(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A sample that is gone for good. `rebuilding`: it had taught, and the model is rebuilt without it."""
+
+    sample_id: str
+    outcome: Literal["erased"]
     model_version: int
     rebuilding: bool = False
 
@@ -77,8 +98,8 @@ class Question(msgspec.Struct, frozen=True):
     traceparent: str | None
 
 
-class HeldOut(msgspec.Struct, frozen=True):
-    """All that is known of a sample."""
+class HeldOut(msgspec.Struct, frozen=True, omit_defaults=True):
+    """All that is known of a sample; of an `erased` one, that it was there."""
 
     id: str
     stream: str
@@ -87,6 +108,43 @@ class HeldOut(msgspec.Struct, frozen=True):
     query: Query | None
     question: Question | None
     labels: list[LabelGiven]
+    erased: bool = False
+
+
+class ClaimIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who wants questions, how many, and for how many seconds nobody else is handed them."""
+
+    labeler: Person
+    limit: Annotated[int, msgspec.Meta(ge=1, le=500)] = 10
+    lease: Annotated[float, msgspec.Meta(ge=1, le=86_400)] = 300.0
+
+
+class SkipIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who will not answer a question, and why."""
+
+    labeler: Person
+    reason: Reason | None = None
+
+
+class ReleaseIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who hands a question back."""
+
+    labeler: Person
+
+
+class ReleasedOut(msgspec.Struct, frozen=True):
+    """A question that others may have."""
+
+    sample_id: str
+    outcome: Literal["released"]
+    model_version: int
+
+
+class LeaseOut(msgspec.Struct, frozen=True):
+    """Who holds a question, and until when."""
+
+    labeler: str
+    until: str
 
 
 class QueryOut(msgspec.Struct, frozen=True):
@@ -101,7 +159,7 @@ class QueryOut(msgspec.Struct, frozen=True):
     expires_at: str
     time: str | None
     traceparent: str | None
-    lease: None
+    lease: LeaseOut | None
 
 
 class QueriesOut(msgspec.Struct, frozen=True):
@@ -146,15 +204,6 @@ class Status(msgspec.Struct, frozen=True):
     status: Literal["ok", "ready"]
 
 
-def rfc3339(at: float) -> str:
-    """Seconds since 1970 as RFC 3339 in UTC.
-
-    >>> rfc3339(0.5)
-    '1970-01-01T00:00:00.500000Z'
-    """
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
 def checked_time(time: str, pointer: str = "/time") -> str:
     """A time as it is kept; raises `Invalid` where it is not RFC 3339, or has no place in UTC's calendar."""
     try:
@@ -165,8 +214,9 @@ def checked_time(time: str, pointer: str = "/time") -> str:
         raise Invalid(pointer, "this time lies outside the years 1 to 9999 in UTC") from None
 
 
-def question_of(sample: Sample, event: Asked) -> QueryOut:
+def question_of(waiting: Waiting) -> QueryOut:
     """An open question as it is listed."""
+    sample, event, lease = waiting
     decision = event.decision
     return QueryOut(
         decision.id,
@@ -177,5 +227,5 @@ def question_of(sample: Sample, event: Asked) -> QueryOut:
         rfc3339(sample.asked_at),
         rfc3339(sample.expires_at),
         *event.origin.told,
-        None,
+        None if lease is None else LeaseOut(lease.labeler, rfc3339(lease.until)),
     )

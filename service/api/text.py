@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from service.core.features import MAX_FEATURES, MAX_ID, MAX_LABEL, MAX_LABELER, MAX_MAGNITUDE, MAX_NAME, MAX_TEXT, UNPRINTABLE
+from service.core.features import MAX_ID, MAX_LABEL, MAX_LABELER, MAX_REASON, UNPRINTABLE
 
 _INT64 = 2**63 - 1
 
@@ -12,6 +12,7 @@ PRINTABLE = f"^[^{UNPRINTABLE}]*$"
 STREAM: dict[str, Any] = {"type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,62}$"}
 ID: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": MAX_ID, "pattern": PRINTABLE}
 LABELER: dict[str, Any] = {"type": "string", "maxLength": MAX_LABELER, "pattern": PRINTABLE}
+REASON: dict[str, Any] = {"type": "string", "maxLength": MAX_REASON, "pattern": PRINTABLE}
 LABEL: dict[str, Any] = {
     "anyOf": [
         {"type": "string", "maxLength": MAX_LABEL, "pattern": PRINTABLE},
@@ -19,7 +20,5 @@ LABEL: dict[str, Any] = {
         {"type": "boolean"},
     ]
 }
-FEATURES: dict[str, Any] = {"maxProperties": MAX_FEATURES, "propertyNames": {"minLength": 1, "maxLength": MAX_NAME}}
-FEATURE: dict[str, Any] = {"minimum": -MAX_MAGNITUDE, "maximum": MAX_MAGNITUDE, "maxLength": MAX_TEXT}
 CURSOR: dict[str, Any] = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
 IDEMPOTENCY_KEY: dict[str, Any] = {"type": "string", "pattern": f"^{KEY_PATTERN}$"}

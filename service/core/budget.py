@@ -114,22 +114,16 @@ class BudgetManager:
                 self._base_due -= excess
         return reason
 
-    def account(self, exploration: float) -> Account:
-        """What a rule may know, with `exploration` the share of samples asked at random."""
-        spec, spent, due = self.spec, self.spent, self.due
+    def account(self, exploration: float, due: float, spent: int) -> Account:
+        """What a rule may know, with `exploration` the share of samples asked at random; `due` and `spent` as they are now."""
+        spec = self.spec
         own = (spec.rate - exploration) / (1.0 - exploration) if exploration < 1.0 else 0.0
-        left = due + spec.burst - spent
-        return Account(max(0.0, own), spent - due, self._grant, left >= 1.0 + self.reserve)
+        return Account(max(0.0, own), spent - due, self._grant, due + spec.burst - spent >= 1.0 + self.reserve)
 
-    @property
-    def explores(self) -> bool:
-        """Whether an exploration question may be asked."""
-        return self.left >= 1.0
-
-    def view(self, *, asking: bool) -> BudgetView:
-        """The account as a decision shows it, this one included."""
-        allowed = max(0, math.floor(self.due + self.spec.burst))
-        return BudgetView(self.seen, self.spent + asking, allowed, self.open + self.reserved + asking)
+    def view(self, due: float, spent: int, *, asking: bool) -> BudgetView:
+        """The account as a decision shows it, this one included; `due` and `spent` as they are now."""
+        allowed = math.floor(due + self.spec.burst)
+        return BudgetView(self.seen, spent + asking, max(0, allowed), self.open + self.reserved + asking)
 
     def take(self) -> int:
         """Reserve a place for a question; returns the token that gives it back."""

@@ -1,6 +1,7 @@
 """Raw features to numbers: running scales, one column a string value, word weights. Learns from every sample, labelled or not.
 
-Everything here is bounded and holds against wild values: one 1e99 moves no scale by more than its share of ten deviations.
+Everything here is bounded and holds against wild values: one 1e99 moves no scale by more than its share of ten deviations. No text
+that came in stands in what goes out or is kept: columns are named by hashes, so that nothing of it has to be found again to be erased.
 """
 
 import math
@@ -13,6 +14,7 @@ import msgspec
 from river.feature_extraction import BagOfWords
 
 from service.core.features import Features
+from service.core.tokens import LONG, column_of, recent_token
 
 MAX_COLUMNS = 20_000
 _OVERFLOW = 1_024  # shared columns for the string values and words that come after the last own column
@@ -20,7 +22,8 @@ _WARM_UP = 16  # values of which the first scale is taken robustly, by median an
 _WIDE = 10.0  # deviations beyond which a value is cut before a scale learns from it
 _CLIP = 8.0  # deviations beyond which a scaled value is cut
 _NORMAL = 1.4826  # median absolute deviations in a standard deviation
-_LONG = 100  # characters; longer string values share the overflow columns
+
+_NUMBERS = (float, int)
 
 Vector = dict[str, Any]
 
@@ -50,25 +53,6 @@ class Scale:
             self._add(self.cut(value))
             self.deviation = math.sqrt(self.squares / self.count)
 
-    def observe(self, value: float) -> float:
-        """Take one value in and return it scaled; the same to the bit as `learn` and then `scaled`, in one pass."""
-        if self.first is not None:
-            self._warm_up(value)
-            return self.scaled(value)
-        mean = self.mean
-        width = _WIDE * (self.deviation or max(1.0, abs(mean)))
-        low, high = mean - width, mean + width
-        cut = low if value < low else min(value, high)
-        self.count = count = self.count + 1
-        delta = cut - mean
-        self.mean = mean = mean + delta / count
-        self.squares = squares = self.squares + delta * (cut - mean)
-        self.deviation = deviation = math.sqrt(squares / count)
-        if not deviation:
-            return 0.0
-        scaled = (value - mean) / deviation
-        return -_CLIP if scaled < -_CLIP else min(scaled, _CLIP)
-
     def cut(self, value: float) -> float:
         """Return the value, cut at ten deviations around the mean."""
         width = _WIDE * (self.deviation or max(1.0, abs(self.mean)))
@@ -79,6 +63,19 @@ class Scale:
         if not self.deviation:
             return 0.0
         return min(max((value - self.mean) / self.deviation, -_CLIP), _CLIP)
+
+    def without(self, value: float) -> "Scale | None":
+        """Return the scale as if the value had never been among the first ones; None where nothing is left.
+
+        A later value cannot be told from the mean and the deviation, and stays in them.
+        """
+        if self.first is None or value not in self.first:
+            return self
+        scale = Scale()
+        for other in self.first:
+            if other != value:
+                scale.learn(other)
+        return scale if scale.count else None
 
     def _warm_up(self, value: float) -> None:
         first = [*(self.first or ()), value]
@@ -129,7 +126,7 @@ class Tabular:
         scales = self.scales
         for name, value in features.items():
             if value.__class__ is str:
-                self._learn_value(f"{name}={value}")
+                self._learn_value(name, value)
             elif value is not None:
                 scale = scales.get(name)
                 if scale is None:
@@ -145,7 +142,7 @@ class Tabular:
         for name, value in features.items():
             if value.__class__ is str:
                 if self.one_hot:
-                    vector[self._column(f"{name}={value}")] = 1.0
+                    vector[self._column(name, value)] = 1.0
                 else:
                     vector[name] = value
             elif value is not None:
@@ -156,30 +153,57 @@ class Tabular:
         return vector
 
     def observe(self, features: Features) -> Vector:
-        """Take one sample in and return its columns: `learn` and then `transform` for scaled numbers, in one pass."""
-        if not self.scale:
-            self.learn(features)
-            return self.transform(features)
+        """Take one sample in and return its columns: the same to the bit as `learn` and then `transform`, in one pass.
+
+        Nearly every value is a number within ten deviations of a scale that is past its first values; it goes no further than here.
+        """
         vector: Vector = {}
         scales = self.scales
         for name, value in features.items():
-            if value.__class__ is str:
-                self.learn({name: value})
-                vector.update(self.transform({name: value}))
-            elif value is not None:
-                scale = scales.get(name)
-                if scale is None:
-                    if len(scales) + len(self.values) >= MAX_COLUMNS:
+            scale = scales.get(name)
+            if scale is not None and scale.first is None and value.__class__ in _NUMBERS:
+                delta = value - scale.mean
+                width = _WIDE * scale.deviation
+                if -width < delta < width:
+                    scale.count = count = scale.count + 1
+                    scale.mean = mean = scale.mean + delta / count
+                    rest = value - mean
+                    scale.squares = squares = scale.squares + delta * rest
+                    scale.deviation = deviation = math.sqrt(squares / count)
+                    scaled = rest / deviation
+                    if -_CLIP < scaled < _CLIP and self.scale:
+                        vector[name] = scaled
                         continue
-                    scale = scales[name] = Scale()
-                vector[name] = scale.observe(float(value))
+                    vector.update(self.transform({name: value}))
+                    continue
+            self.learn({name: value})
+            vector.update(self.transform({name: value}))
         return vector
 
-    def _learn_value(self, column: str) -> None:
-        if self.one_hot and column not in self.values and len(column) <= _LONG and len(self.scales) + len(self.values) < MAX_COLUMNS:
-            self.values[column] = None
+    def kept(self, features: Features) -> Features:
+        """Return the numbers of a sample that stand here as they came: those of scales that still keep their first values."""
+        scales = self.scales
+        numbers = ((name, value) for name, value in features.items() if value is not None and value.__class__ is not str)
+        return {name: value for name, value in numbers if name in scales and scales[name].first is not None}
 
-    def _column(self, column: str) -> str:
+    def forget(self, features: Features) -> None:
+        """Take a sample's numbers out of the scales that still keep their first values, wherever they stand there."""
+        for name, value in self.kept(features).items():
+            scale = self.scales.pop(name)
+            left = scale.without(float(value or 0.0))
+            if left is not None:
+                self.scales[name] = left
+
+    def _learn_value(self, name: str, value: str) -> None:
+        if self.one_hot and len(value) <= LONG:
+            column = column_of(name, value)
+            if column not in self.values and len(self.scales) + len(self.values) < MAX_COLUMNS:
+                self.values[column] = None
+
+    def _column(self, name: str, value: str) -> str:
+        if len(value) > LONG:
+            return _shared(f"{name}={value}")
+        column = column_of(name, value)
         return column if column in self.values else _shared(column)
 
     def state(self) -> Any:
@@ -233,9 +257,10 @@ class Words:
     def _column(self, word: str) -> str:
         if self.hashing:
             return f"#{crc32(word.encode()) % self.columns}"
-        if word in self.frequencies or (len(self.frequencies) < self.columns and len(word) <= _LONG):
-            return word
-        return _shared(word)
+        if len(word) > LONG:
+            return _shared(word)
+        column = recent_token(word)
+        return column if column in self.frequencies or len(self.frequencies) < self.columns else _shared(word)
 
     def state(self) -> Any:
         """Return all that moves."""

@@ -81,6 +81,7 @@ class StreamConfig(_Strict, frozen=True):
     budget: BudgetSpec = BudgetSpec()
     exploration: Share = 0.3
     labels: LabelSpec = LabelSpec()
+    retention: Annotated[float, msgspec.Meta(gt=0, le=10**10)] | None = None  # seconds after which a sample is erased
 
 
 def parse(raw: Mapping[str, Any]) -> StreamConfig:

@@ -10,7 +10,8 @@ AskwhenError
 │   └── StorageFull         the disk is full; make room, then try again
 ├── FolderInUse             another server holds the data folder
 ├── Unusable                a file that a setting names is not what it should be
-├── IncompatibleData        the data folder was written by a newer askwhen
+├── IncompatibleData        the data folder was written by another askwhen
+├── CannotExport            the labelled data cannot be written as asked
 └── CorruptLog              the log contradicts itself
 """
 
@@ -75,7 +76,11 @@ class Unusable(AskwhenError):
 
 
 class IncompatibleData(AskwhenError):
-    """The data folder was written by a newer askwhen."""
+    """The data folder was written by another askwhen."""
+
+
+class CannotExport(AskwhenError):
+    """The labelled data cannot be written as asked."""
 
 
 class CorruptLog(AskwhenError):

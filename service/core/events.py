@@ -11,7 +11,7 @@ from service.core.features import Features
 from service.core.records import Decision
 
 
-class Mark(msgspec.Struct, frozen=True):
+class Mark(msgspec.Struct, frozen=True, gc=False):
     """The small part of the decision state after a sample: the account's, and the rule's few numbers.
 
     After `seen` samples, the last one at the time `at`, `earned` + `rate` x (seen - `since`) labels are due.
@@ -26,7 +26,7 @@ class Mark(msgspec.Struct, frozen=True):
     ruled: int  # position of the configuration that the rule is of
 
 
-class _Event(msgspec.Struct, frozen=True, tag_field="kind", tag=str.lower):
+class _Event(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag=str.lower):
     at: float  # seconds since 1970, UTC
 
 
@@ -80,7 +80,11 @@ class Expired(_Event, frozen=True):
 
 
 class Labelled(_Event, frozen=True):
-    """An answer: the raw features, and the vector that the model of `epoch` learns."""
+    """An answer: the raw features, and the vector that the model of `epoch` learns.
+
+    Of an `erased` sample's answer both are empty and the label is the ordinal of its text among the sample's labels: it counts as
+    it did and teaches nothing.
+    """
 
     sample_id: str
     label: str
@@ -89,6 +93,7 @@ class Labelled(_Event, frozen=True):
     features: Features
     vector: dict[str, float | int | str | bool]
     labeled_at: str | None = None
+    erased: bool = False
 
 
 class Retracted(_Event, frozen=True):
@@ -98,10 +103,24 @@ class Retracted(_Event, frozen=True):
     labeler: str
 
 
+class Skipped(_Event, frozen=True):
+    """A labeler will not answer a question, and is not handed it again; it stays open for others."""
+
+    sample_id: str
+    labeler: str
+    reason: str | None = None
+
+
 class Swapped(_Event, frozen=True):
     """From here on the model rebuilt without what was superseded up to `through` answers."""
 
     through: int
+
+
+class Erased(_Event, frozen=True):
+    """These samples are gone for good: its commit blanks what earlier events say of them (`service.core.erasure`)."""
+
+    sample_ids: list[str]
 
 
 class Checkpoint(_Event, frozen=True):
@@ -119,7 +138,7 @@ class Checkpoint(_Event, frozen=True):
     preprocessing: bytes | None = None
 
 
-Event = Configured | Asked | Withdrawn | Expired | Labelled | Retracted | Swapped | Checkpoint
+Event = Configured | Asked | Withdrawn | Expired | Labelled | Retracted | Skipped | Swapped | Erased | Checkpoint
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Event)

@@ -12,6 +12,7 @@ MAX_TEXT = 65_536  # characters
 MAX_ID = 128  # characters
 MAX_LABEL = 200  # characters
 MAX_LABELER = 128  # characters
+MAX_REASON = 200  # characters
 
 # Controls, and what changes how the text around it is shown; the same on every Python, whose `isprintable` follows Unicode's versions.
 UNPRINTABLE = r"\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff0-\uffff"
@@ -31,8 +32,6 @@ def check_features(features: dict[str, Any], pointer: str = "/features") -> None
     if len(features) > MAX_FEATURES:
         raise Invalid(pointer, f"at most {MAX_FEATURES} features a sample, not {len(features)}")
     for name, value in features.items():
-        if value.__class__ is float and -MAX_MAGNITUDE <= value <= MAX_MAGNITUDE and 0 < len(name) <= MAX_NAME:
-            continue
         if not name or len(name) > MAX_NAME:
             raise Invalid(pointer, f"a feature's name has 1 to {MAX_NAME} characters")
         wrong = _wrong(value)
@@ -65,6 +64,20 @@ def check_labeler(value: str, pointer: str = "/labeler") -> str:
     """Return a labeler's name of at most 128 printable characters, or raise `Invalid`."""
     if len(value) > MAX_LABELER or not _printable(value):
         raise Invalid(pointer, f"a labeler has at most {MAX_LABELER} printable characters")
+    return value
+
+
+def check_person(value: str, pointer: str = "/labeler") -> str:
+    """Return the name of a labeler who can be told from others, of 1-128 printable characters, or raise `Invalid`."""
+    if not value:
+        raise Invalid(pointer, "say who it is: a question is held by somebody")
+    return check_labeler(value, pointer)
+
+
+def check_reason(value: str, pointer: str = "/reason") -> str:
+    """Return a reason of at most 200 printable characters, or raise `Invalid`."""
+    if len(value) > MAX_REASON or not _printable(value):
+        raise Invalid(pointer, f"a reason has at most {MAX_REASON} printable characters")
     return value
 
 

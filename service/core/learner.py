@@ -4,48 +4,39 @@ Two kinds of state live here. Learned state moves in `apply` alone, with committ
 for bit. Decision state (preprocessing, the rule, what was seen) moves in `decide` with every sample and is resumed from marks.
 """
 
-from hashlib import blake2b
-from typing import Any, NamedTuple
+from sys import intern
+from typing import Any
 
 import msgspec
 
-from service.core import events
+from service.core import events, transcript
 from service.core.budget import BudgetManager, Standing
 from service.core.catalogue import build_measure, build_model, build_rule
 from service.core.config import StreamConfig
-from service.core.digest import canonical_probabilities, digest
+from service.core.digest import digest
 from service.core.errors import CorruptLog
 from service.core.events import (
     NOWHERE,
     Asked,
     Checkpoint,
     Configured,
+    Erased,
     Event,
     Expired,
     Labelled,
     Mark,
     Origin,
     Retracted,
+    Skipped,
     Swapped,
     Withdrawn,
 )
 from service.core.features import Features
 from service.core.open_queries import Effect, OpenQueries, Sample, Vote
 from service.core.policy import QueryPolicy
-from service.core.records import Decision, Outcome, Prediction, Query
+from service.core.records import Applied, Decision, Outcome, Prediction, Query
 from service.core.taught import Taught
 from service.core.vectoriser import Vectoriser
-
-_START = b"\0" * 32
-
-
-class Applied(NamedTuple):
-    """What an event amounted to."""
-
-    outcome: Outcome | None
-    model_version: int
-    rebuild: bool = False
-    taught: str | None = None
 
 
 class Learner:
@@ -61,10 +52,11 @@ class Learner:
         self.secret = created.secret
         self.config = created.config
         self.version = 0
-        self.transcript = _START
+        self.transcript = transcript.START
         self.queries = OpenQueries(created.config.labels.per_sample)
         self.superseded: dict[int, int] = {}  # position of a superseded event -> position of the event that did it
         self.rebuild_from = 0  # position of the last event that calls for a rebuild, 0 if none is due
+        self.unswapped = 0  # position of the last erasure of what had taught, until a swap knows of it
         self.labels = 0
         self.taught = _fresh(seq, created.config)
         self.candidate: Taught | None = None
@@ -89,7 +81,9 @@ class Learner:
     def known(self, sample_id: str, features: Features) -> Decision:
         """The decision about a sample that was labelled without being asked: a prediction, and no question; nothing moves."""
         prediction = Prediction.of(self.taught.predict(self.vectoriser.vector(features)))
-        query = Query(False, 0.0, "answered", 0.0, None, self.policy.rule_name, self.budget.view(asking=False))
+        query = Query(
+            False, 0.0, "answered", 0.0, None, self.policy.rule_name, self.budget.view(self.budget.due, self.budget.spent, asking=False)
+        )
         return Decision(sample_id, self.version, prediction, query)
 
     def question(self, decision: Decision, features: Features, origin: Origin = NOWHERE) -> Asked:
@@ -143,7 +137,8 @@ class Learner:
             return Applied(None, self.version)
         self.anchor = seq
         applied, probabilities = self._fold(seq, event)
-        self.transcript = _chain(self.transcript, seq, applied, probabilities)
+        chained = transcript.link(self.transcript, seq, applied, probabilities)
+        self.transcript = transcript.SUSPENDED if self.unswapped else chained
         return applied
 
     def _fold(self, seq: int, event: Event) -> tuple[Applied, dict[str, float]]:
@@ -155,12 +150,15 @@ class Learner:
             self._asked(seq, event)
         elif isinstance(event, Expired | Withdrawn):
             self._closed(event)
-        elif isinstance(event, Retracted):
-            effect = self.queries.retract(event.sample_id, event.labeler)
+        elif isinstance(event, Retracted | Skipped):
+            take = self.queries.skip if isinstance(event, Skipped) else self.queries.retract
+            effect = take(event.sample_id, event.labeler)
             outcome, rebuild = effect.outcome, effect.rebuild
             self._note(seq, effect)
         elif isinstance(event, Swapped):
             self._swapped(event)
+        elif isinstance(event, Erased):
+            rebuild = self._erased(seq, event)
         elif isinstance(event, Configured):
             rebuild = self._configured(seq, event)
         self.budget.open = len(self.queries.open)
@@ -180,16 +178,17 @@ class Learner:
             self.budget.given_back += 1
 
     def _labelled(self, seq: int, event: Labelled) -> tuple[Applied, dict[str, float]]:
-        effect = self.queries.label(event.sample_id, Vote(event.labeler, event.label, seq))
+        effect = self.queries.label(event.sample_id, Vote(intern(event.labeler), intern(event.label), seq), event.at)
         self._note(seq, effect)
         outcome: Outcome = effect.outcome
         probabilities: dict[str, float] = {}
         if effect.teach is not None:
+            self.version += 1
+            self.labels += 1
+        if effect.teach is not None and not event.erased:
             vector = self.taught.vector_of(event)
             probabilities = self.taught.predict(vector)
             learned = self.taught.teach(vector, effect.teach)
-            self.version += 1
-            self.labels += 1
             outcome = outcome if learned else "unlearnable"
             if self.candidate is not None:
                 self.candidate.follow(event, effect.teach)
@@ -205,13 +204,28 @@ class Learner:
         if effect.rebuild:
             self.rebuild_from = seq
 
+    def _erased(self, seq: int, event: Erased) -> bool:
+        taught = [self.queries.erase(sample_id) for sample_id in event.sample_ids]
+        if any(taught):
+            self.rebuild_from = self.unswapped = seq
+        return any(taught)
+
+    def is_void(self, event: Swapped) -> bool:
+        """Whether a swap comes to nothing: its model may hold what was erased while it was made."""
+        return event.through < self.unswapped
+
     def _swapped(self, event: Swapped) -> None:
+        if self.is_void(event):
+            self.candidate = self.candidate_vectoriser = None
+            return
         if self.candidate is None:
             message = "a swap came without its rebuilt model"
             raise CorruptLog(message)
         renewed = self.candidate.epoch != self.taught.epoch
         self.taught, self.candidate = self.candidate, None
         self.version += 1
+        if self.unswapped:
+            self.unswapped, self.transcript = 0, transcript.START
         if self.rebuild_from <= event.through:
             self.rebuild_from = 0
         if renewed:
@@ -259,6 +273,7 @@ class Learner:
         "transcript",
         "superseded",
         "rebuild_from",
+        "unswapped",
         "labels",
         "taught",
         "mark",
@@ -270,6 +285,7 @@ class Learner:
         return parts | {
             "samples": self.queries.samples,
             "open": self.queries.open,
+            "taken_back": self.queries.taken_back,
             "budget": self.budget.learned(),
             "config": msgspec.msgpack.encode(self.config),
             "checkpoint": None if self.checkpoint is None else events.encode(self.checkpoint),
@@ -288,7 +304,7 @@ class Learner:
             setattr(learner, name, learned[name])
         # Checkpoints behind the anchor may be of another history; those of this one are read again.
         learner.seq = learner.anchor
-        learner.queries.restore(learned["samples"], learned["open"])
+        learner.queries.restore(learned["samples"], learned["open"], learned["taken_back"])
         learner.budget.restore(learned["budget"])
         saved = learned["checkpoint"]
         checkpoint = None if saved is None else events.decode(saved)
@@ -300,10 +316,3 @@ class Learner:
 def _fresh(epoch: int, config: StreamConfig) -> Taught:
     built = build_model(config.model)
     return Taught(epoch, built.model, built.vectoriser)
-
-
-def _chain(transcript: bytes, seq: int, applied: Applied, probabilities: dict[str, float]) -> bytes:
-    digest = blake2b(transcript, digest_size=32)
-    digest.update(f"{seq}|{applied.outcome}|{applied.model_version}|".encode())
-    digest.update(canonical_probabilities(probabilities))
-    return digest.digest()

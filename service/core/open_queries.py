@@ -3,7 +3,6 @@
 Pure bookkeeping over the log. It knows no model: it says what is to be taught, not how.
 """
 
-from collections import Counter
 from typing import NamedTuple
 
 import msgspec
@@ -19,8 +18,11 @@ class Vote(NamedTuple):
     seq: int
 
 
-class Sample(msgspec.Struct):
-    """A sample that was asked or labelled. `asked_seq` 0: never asked. `taught_seq` 0: teaches nothing (yet)."""
+class Sample(msgspec.Struct, gc=False):
+    """A sample that was asked or labelled. `taught_seq` 0: teaches nothing (yet). Of an `erased` one only its question stays.
+
+    `asked_seq` 0: never asked, and `asked_at` is the time of its first answer.
+    """
 
     asked_seq: int = 0
     asked_at: float = 0.0
@@ -31,10 +33,14 @@ class Sample(msgspec.Struct):
     votes: list[Vote] = []
     taught: str | None = None
     taught_seq: int = 0
+    skipped: tuple[str, ...] = ()  # labelers who are not to be handed the question again
+    erased: bool = False
 
     @property
     def state(self) -> str:
-        """`open`, `answered`, `expired`, `withdrawn`, or `unasked` for a sample that was never asked and whose label is gone."""
+        """`open`, `answered`, `expired`, `withdrawn`, `erased`, or `unasked` for a sample never asked whose label is gone."""
+        if self.erased:
+            return "erased"
         if self.taught is not None:
             return "answered"
         if self.withdrawn:
@@ -65,11 +71,12 @@ class OpenQueries:
         self.per_sample = per_sample
         self.samples: dict[str, Sample] = {}
         self.open: dict[str, None] = {}
+        self.taken_back: dict[str, None] = {}  # samples of which an answer was superseded that had taught
         self.answered = 0
 
-    def restore(self, samples: dict[str, Sample], opened: dict[str, None]) -> None:
-        """Continue with these samples and open questions."""
-        self.samples, self.open = samples, opened
+    def restore(self, samples: dict[str, Sample], opened: dict[str, None], taken_back: dict[str, None]) -> None:
+        """Continue with these samples, open questions, and samples that once taught something else."""
+        self.samples, self.open, self.taken_back = samples, opened, taken_back
         self.answered = sum(sample.taught is not None for sample in samples.values())
 
     @property
@@ -107,11 +114,23 @@ class OpenQueries:
         standing = sample.vote_of(labeler) if sample else None
         return "duplicate" if standing is not None and standing.label == label else None
 
-    def label(self, sample_id: str, vote: Vote) -> Effect:
-        """Take an answer in."""
+    def erase(self, sample_id: str) -> bool:
+        """Leave of a sample that it was there, and what it cost; whether any of its answers ever taught."""
+        sample = self.samples.get(sample_id, Sample())
+        taught = sample.taught is not None or sample_id in self.taken_back
+        self.answered -= sample.taught is not None
+        self.samples[sample_id] = Sample(sample.asked_seq, sample.asked_at, sample.expires_at, sample.utility, erased=True)
+        self.open.pop(sample_id, None)
+        self.taken_back.pop(sample_id, None)
+        return taught
+
+    def label(self, sample_id: str, vote: Vote, at: float) -> Effect:
+        """Take an answer in that was given at this time."""
         sample = self.samples.get(sample_id)
         if sample is None:
-            sample = self.samples[sample_id] = Sample()
+            sample = self.samples[sample_id] = Sample(asked_at=at)
+        if sample.erased:
+            return Effect("unknown")
         earlier = sample.vote_of(vote.labeler)
         if earlier is not None and earlier.label == vote.label:
             return Effect("duplicate")
@@ -133,12 +152,25 @@ class OpenQueries:
         if sample is None or earlier is None:
             return Effect("unknown")
         rebuild = bool(sample.taught_seq) and earlier.seq <= sample.taught_seq
+        if rebuild:
+            self.taken_back[sample_id] = None
         sample.votes.remove(earlier)
         self._settle(sample_id, sample)
         return Effect("retracted", superseded=earlier.seq, rebuild=rebuild)
 
+    def skip(self, sample_id: str, labeler: str) -> Effect:
+        """Note that a labeler will not answer, whatever became of the question since; it stays as it is."""
+        sample = self.samples.get(sample_id)
+        if sample is None or not sample.asked_seq:
+            return Effect("unknown")
+        if labeler not in sample.skipped:
+            sample.skipped += (labeler,)
+        return Effect("skipped")
+
     def _correct(self, sample_id: str, sample: Sample, earlier: Vote, vote: Vote) -> Effect:
         rebuild = bool(sample.taught_seq) and earlier.seq <= sample.taught_seq
+        if rebuild:
+            self.taken_back[sample_id] = None
         sample.votes.remove(earlier)
         sample.votes.append(vote)
         before = sample.taught_seq
@@ -151,7 +183,8 @@ class OpenQueries:
         self.answered -= sample.taught is not None
         if len(sample.votes) >= self.per_sample:
             first = sample.votes[: self.per_sample]
-            sample.taught = Counter(vote.label for vote in first).most_common(1)[0][0]
+            labels = [vote.label for vote in first]
+            sample.taught = max(labels, key=labels.count)  # the first of equals
             sample.taught_seq = first[-1].seq
             self.answered += 1
             self.open.pop(sample_id, None)

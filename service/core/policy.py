@@ -5,29 +5,33 @@ Models and features are unknown here; what is asked and why can be tested with u
 
 import math
 from hashlib import blake2b
-from typing import NamedTuple
+
+import msgspec
 
 from service.core.budget import BudgetManager
-from service.core.records import BudgetView, Query, Reason
+from service.core.records import Query, Reason
 from service.core.rules.base import QueryStrategy
 
 _COLD_SURE = 10  # questions that a model without two classes asks outright
 _COLD_FACTOR = 3.0  # times the rate, after that: the grant is worth more when there is something to be unsure about
 
 
-def coin(secret: bytes, sample_id: str) -> float:
-    """A number in [0, 1) that only the holder of the 128-bit secret can tell, the same on every replica and in every replay.
+class Coin:
+    """A number in [0, 1) a sample id, which only the holder of the 128-bit secret can tell, the same on every replica and in every replay.
 
-    >>> coin(b"k" * 16, "a") == coin(b"k" * 16, "a") != coin(b"k" * 16, "b")
+    >>> Coin(b"k" * 16).throw("a") == Coin(b"k" * 16).throw("a") != Coin(b"k" * 16).throw("b")
     True
     """
-    digest = blake2b(sample_id.encode(), key=secret, digest_size=8).digest()
-    return (int.from_bytes(digest) >> 11) / 9007199254740992.0
 
+    def __init__(self, secret: bytes) -> None:
+        """Take the secret: 16 random bytes."""
+        self._keyed = blake2b(key=secret, digest_size=8)
 
-class _Odds(NamedTuple):
-    probability: float
-    threshold: float | None
+    def throw(self, sample_id: str) -> float:
+        """Return the sample's number."""
+        hasher = self._keyed.copy()
+        hasher.update(sample_id.encode())
+        return (int.from_bytes(hasher.digest()) >> 11) / 9007199254740992.0
 
 
 class QueryPolicy:
@@ -38,7 +42,7 @@ class QueryPolicy:
         self.rule = rule
         self.rule_name = rule_name
         self.budget = budget
-        self.secret = secret
+        self.coin = Coin(secret)
         self.exploration = exploration
 
     def decide(self, sample_id: str, utility: float, at: float, *, cold: bool = False, available: bool = True) -> Query:
@@ -46,23 +50,29 @@ class QueryPolicy:
 
         A utility that is no number counts as 1: what a model says nothing sound about is worth asking.
         """
-        utility = 1.0 if math.isnan(utility) else min(max(utility, 0.0), 1.0)
-        obstacle = self.budget.see(at, available=available)
-        floor = self.exploration * self.budget.spec.rate
-        account = self.budget.account(floor)
+        if not 0.0 <= utility <= 1.0:
+            utility = 1.0 if math.isnan(utility) else min(max(utility, 0.0), 1.0)
+        budget = self.budget
+        obstacle = budget.see(at, available=available)
+        floor = self.exploration * budget.spec.rate
+        due, spent = budget.due, budget.spent
+        account = budget.account(floor, due, spent)
         verdict = self.rule.query(utility, account)
         wanted = min(verdict.probability, self._cold_limit()) if cold else verdict.probability
-        draw = coin(self.secret, sample_id)
+        draw = self.coin.throw(sample_id)
+        explored = draw < floor
         # Within its branch the coin is uniform again: the rule's own throw, independent of exploration.
-        own = draw / floor if draw < floor else (draw - floor) / (1.0 - floor)
-        asks = own < wanted
-        self.rule.update(utility, account if obstacle is None else account._replace(open=False), asks=asks)
+        asks = (draw / floor if explored else (draw - floor) / (1.0 - floor)) < wanted
+        self.rule.update(utility, account if obstacle is None else msgspec.structs.replace(account, open=False), asks=asks)
         if obstacle is not None:
-            return self._query(_Odds(0.0, verdict.threshold), obstacle, utility, ask=False)
-        probability = (floor if self.budget.explores else 0.0) + ((1.0 - floor) * wanted if account.open else 0.0)
+            view = budget.view(due, spent, asking=False)
+            return Query(False, 0.0, obstacle, utility, verdict.threshold, self.rule_name, view)
+        probability = floor if due + budget.spec.burst - spent >= 1.0 else 0.0
+        if account.open:
+            probability += (1.0 - floor) * wanted
         ask = draw < probability  # an open account explores as well, so the floor comes first in every case
-        reason = self._asked_as(draw < floor, cold=cold) if ask else "budget" if asks or draw < floor else "confident"
-        return self._query(_Odds(probability, verdict.threshold), reason, utility, ask=ask)
+        reason = self._asked_as(explored, cold=cold) if ask else "budget" if asks or explored else "confident"
+        return Query(ask, probability, reason, utility, verdict.threshold, self.rule_name, budget.view(due, spent, asking=ask))
 
     def _asked_as(self, exploring: bool, *, cold: bool) -> Reason:
         if exploring:
@@ -71,7 +81,3 @@ class QueryPolicy:
 
     def _cold_limit(self) -> float:
         return 1.0 if self.budget.spent < _COLD_SURE else min(1.0, _COLD_FACTOR * self.budget.spec.rate)
-
-    def _query(self, odds: _Odds, reason: Reason, utility: float, *, ask: bool) -> Query:
-        view: BudgetView = self.budget.view(asking=ask)
-        return Query(ask, odds.probability, reason, utility, odds.threshold, self.rule_name, view)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from service.core.errors import CorruptLog
-from service.core.events import Checkpoint, Configured, Event, Swapped
+from service.core.events import Checkpoint, Configured, Erased, Event, Swapped
 from service.core.learner import Learner
 from service.core.taught import Taught
 
@@ -77,7 +77,7 @@ def fold(read: Reader, learner: Learner | None = None, witness: Witness | None =
         if learner is None:
             learner = begin(seq, event)
         else:
-            if isinstance(event, Swapped):
+            if isinstance(event, Swapped) and not learner.is_void(event):
                 learner.candidate = rebuild_of(learner.superseded, read, event.through, seq - 1)
             learner.apply(seq, event)
         if witness is not None:
@@ -99,7 +99,7 @@ def swift(read: Reader) -> Learner:
         if learner is None:
             learner = begin(seq, event)
             continue
-        if isinstance(event, Swapped):
+        if isinstance(event, Swapped) and not learner.is_void(event):
             if seq in outline.needed:
                 learner.candidate = rebuild_of(learner.superseded, read, event.through, seq - 1)
             else:
@@ -127,18 +127,24 @@ class _Outline(NamedTuple):
 def _outline(log: Iterable[Located]) -> _Outline:
     known_at, transcript = 0, None
     swaps: list[int] = []
+    sure: list[int] = []  # swaps that no erasure can have made void
+    erased = 0
     epochs: list[int] = []
     model: object = None
     for seq, event in log:
         if isinstance(event, Checkpoint) and event.through > known_at:
             known_at, transcript = event.through, event.transcript
+        elif isinstance(event, Erased):
+            erased = seq
         elif isinstance(event, Swapped):
             swaps.append(seq)
+            if event.through >= erased:
+                sure.append(seq)
         elif isinstance(event, Configured) and event.config.model != model:
             model = event.config.model
             epochs.append(seq)
-    before = [seq for seq in swaps if seq <= known_at]
-    return _Outline(known_at, transcript, frozenset(swaps[max(0, len(before) - 1) :]), epochs)
+    serving = max((seq for seq in sure if seq <= known_at), default=0)
+    return _Outline(known_at, transcript, frozenset(seq for seq in swaps if seq >= serving), epochs)
 
 
 def begin(seq: int, event: Event) -> Learner:

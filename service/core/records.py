@@ -3,7 +3,7 @@
 They can be part of no cycle, and a server remembers many of them, so the garbage collector does not look at them.
 """
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -21,7 +21,19 @@ Reason = Literal[
     "disabled",
     "answered",
 ]
-Outcome = Literal["learned", "duplicate", "corrected", "recorded", "conflict", "late", "unlearnable", "retracted", "unknown"]
+Outcome = Literal[
+    "learned",
+    "duplicate",
+    "corrected",
+    "recorded",
+    "conflict",
+    "late",
+    "skipped",
+    "unlearnable",
+    "retracted",
+    "erased",
+    "unknown",
+]
 
 
 class Prediction(msgspec.Struct, frozen=True, gc=False):
@@ -36,8 +48,11 @@ class Prediction(msgspec.Struct, frozen=True, gc=False):
         """Pick the likeliest class; the first of equals, in order of first appearance."""
         if not probabilities:
             return cls(None, None, {})
-        label = max(probabilities, key=probabilities.__getitem__)
-        return cls(label, probabilities[label], probabilities)
+        label, confidence = None, -1.0
+        for name, probability in probabilities.items():
+            if probability > confidence:
+                label, confidence = name, probability
+        return cls(label, confidence, probabilities)
 
 
 class BudgetView(msgspec.Struct, frozen=True, gc=False):
@@ -68,3 +83,12 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     model_version: int
     prediction: Prediction
     query: Query
+
+
+class Applied(NamedTuple):
+    """What the fold of an event amounted to."""
+
+    outcome: Outcome | None
+    model_version: int
+    rebuild: bool = False
+    taught: str | None = None

@@ -85,8 +85,11 @@ class Taught:
         probabilities: dict[str, float] = {}
         total = 0.0
         for code, name in enumerate(self.classes):
-            value = float(raw.get(code, 0.0))
-            value = value if 0.0 <= value < math.inf else 0.0
+            value = raw.get(code, 0.0)
+            if value.__class__ is not float:
+                value = float(value)
+            if not 0.0 <= value < math.inf:
+                value = 0.0
             probabilities[name] = value
             total += value
         if total <= 0.0 or total == math.inf:

@@ -20,6 +20,8 @@ from typing import Any, TypeAlias
 from river import compose, feature_extraction, feature_selection, preprocessing
 from river.feature_extraction.vectorize import strip_accents_unicode
 
+from service.core.tokens import token
+
 MAX_COLUMNS = 10_000  # one-hot columns, or terms, an encoder knows
 MAX_ORDINALS = 1_000  # categories a feature
 MAX_PRODUCT_INPUTS = 100  # features that products are made of
@@ -106,16 +108,19 @@ class RobustScaler(_KnownFeatures, preprocessing.RobustScaler):
 
 
 class OneHotEncoder(preprocessing.OneHotEncoder):
-    """At most `MAX_COLUMNS` columns; a category that was not learned has none."""
+    """At most `MAX_COLUMNS` columns; a category that was not learned has none.
+
+    A column is named by its category's hash: with zeros kept, it stands in the vectors of all later samples.
+    """
 
     def learn_one(self, x: Sample) -> None:
         for key, value in x.items():
             if len(self._zero_dict) < MAX_COLUMNS:
-                self._zero_dict.setdefault(f"{key}_{value}", 0)
+                self._zero_dict.setdefault(f"{key}_{token(str(value))}", 0)
 
     def transform_one(self, x: Sample, y: object = None) -> Sample:  # noqa: ARG002 - River's signature
         row: Sample = {} if self.drop_zeros else dict(self._zero_dict)
-        row.update({column: 1 for key, value in x.items() if (column := f"{key}_{value}") in self._zero_dict})
+        row.update({column: 1 for key, value in x.items() if (column := f"{key}_{token(str(value))}") in self._zero_dict})
         if self.drop_first and row:
             row.pop(min(row))
         return row

@@ -25,6 +25,17 @@ class Vectoriser(Protocol):
         """Return the vector of the features; nothing moves."""
         ...
 
+    def kept(self, features: Features) -> Features:
+        """Return those features of a sample that was just observed which stand in the state as they came, and can be taken out."""
+        ...
+
+    def forget(self, samples: Sequence[Features]) -> "Vectoriser | None":
+        """Take these samples' raw values out of the state.
+
+        Where that cannot be done nothing changes, and another one that saw nothing yet is returned, to begin anew.
+        """
+        ...
+
     def state(self) -> bytes:
         """Return all that moves."""
         ...
@@ -49,6 +60,15 @@ class Plain:
         """Transform."""
         return self._tabular.transform(features)
 
+    def kept(self, features: Features) -> Features:
+        """Return the numbers that young scales keep."""
+        return self._tabular.kept(features)
+
+    def forget(self, samples: Sequence[Features]) -> None:
+        """Take numbers out of young scales."""
+        for features in samples:
+            self._tabular.forget(features)
+
     def state(self) -> bytes:
         """Return the columns."""
         return encode_state(self._tabular.state())
@@ -69,12 +89,20 @@ class Text:
     def observe(self, features: Features) -> Vector:
         """Learn, then transform."""
         self._words.learn(features)
-        self._tabular.learn(self._rest(features))
-        return self.vector(features)
+        return {**self._words.transform(features), **self._tabular.observe(self._rest(features))}
 
     def vector(self, features: Features) -> Vector:
         """Transform."""
         return {**self._words.transform(features), **self._tabular.transform(self._rest(features))}
+
+    def kept(self, features: Features) -> Features:
+        """Return the numbers that young scales keep; words are hashes."""
+        return self._tabular.kept(self._rest(features))
+
+    def forget(self, samples: Sequence[Features]) -> None:
+        """Take numbers out of young scales."""
+        for features in samples:
+            self._tabular.forget(self._rest(features))
 
     def _rest(self, features: Features) -> Features:
         return {name: value for name, value in features.items() if name != self._words.field}
@@ -99,6 +127,7 @@ class Prefix:
     def __init__(self, steps: Sequence[base.Transformer], *, one_hot: bool) -> None:
         """Take the steps; `one_hot` where none of them handles strings."""
         self._steps = list(steps)
+        self._new = freeze(self._steps)
         self._guard = Tabular(scale=False, one_hot=one_hot)
 
     def observe(self, features: Features) -> Vector:
@@ -120,6 +149,14 @@ class Prefix:
         except Exception:  # noqa: BLE001 - a step may raise anything at features that it was not made for
             return {}
         return {_name(key): value for key, value in vector.items() if _sound(value)}
+
+    def kept(self, features: Features) -> Features:  # noqa: ARG002 - whatever it was, the steps begin anew
+        """Nothing can be taken out of River's steps."""
+        return {}
+
+    def forget(self, samples: Sequence[Features]) -> "Prefix":  # noqa: ARG002 - they may stand anywhere in the steps
+        """Return one that saw nothing: River's steps cannot unlearn."""
+        return Prefix(thaw(self._new), one_hot=self._guard.one_hot)
 
     def state(self) -> bytes:
         """Return guard and steps."""

@@ -9,12 +9,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from service.client import ONCE, Client, ClientError
 from service.demo.answering import Answering, Tally
-from service.demo.client import Api, Label
-from service.demo.errors import ClientError
-from service.demo.labelfile import read_labels
+from service.demo.labelfile import Label, read_labels
 from service.demo.screen import console as new_console
 from service.demo.screen import is_live
+from service.tabular import BadFile
 
 REFUSED, UNUSABLE, INTERRUPTED = 1, 2, 130
 
@@ -28,6 +28,7 @@ class Options:
     stream: str
     file: Path
     url: str
+    key: str | None
     label: str
     id: str
     labeler: str | None
@@ -41,7 +42,7 @@ def answer(options: Options) -> int:
     try:
         labels = read_labels(options.file, options.id, options.label)
         return _Command(options, labels, console).run()
-    except ClientError as error:
+    except (ClientError, BadFile) as error:
         Console(stderr=True, highlight=False).print(f"askwhen: {error}", style="red", markup=False, soft_wrap=True)
         return UNUSABLE
     except KeyboardInterrupt:
@@ -56,22 +57,22 @@ class _Command:
 
     def run(self) -> int:
         options = self._options
-        with Api(options.url) as api:
-            open_now = (api.stream(options.stream, attempts=1)).summary.open
-            answering = Answering(api, options.stream, self._labels, labeler=options.labeler, limit=options.limit)
-            expected = open_now if options.limit is None else min(open_now, options.limit)
+        with Client(options.url, options.key, retries=ONCE) as first:  # a wrong address is said at once
+            first.page(options.stream, limit=1)
+        with Client(options.url, options.key) as client:
+            answering = Answering(client, options.stream, self._labels, labeler=options.labeler, limit=options.limit)
             try:
-                with self._shown(f"{options.stream}: answering", expected) as watcher:
+                with self._shown(f"{options.stream}: answering") as watcher:
                     answering.work(watcher, follow=options.follow)
             finally:
                 self._sum_up(answering.tally)
         return REFUSED if answering.tally.refusals else 0
 
     @contextlib.contextmanager
-    def _shown(self, words: str, expected: int) -> Iterator["_Bar"]:
+    def _shown(self, words: str) -> Iterator["_Bar"]:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         with Progress(*columns, console=self._console, disable=not is_live(self._console)) as progress:
-            yield _Bar(progress, words, expected)
+            yield _Bar(progress, words)
 
     def _sum_up(self, tally: Tally) -> None:
         table = Table("outcome", "answers")
@@ -95,13 +96,13 @@ class _Command:
 class _Bar:
     """Shows the answers as a progress bar."""
 
-    def __init__(self, progress: Progress, words: str, expected: int) -> None:
+    def __init__(self, progress: Progress, words: str) -> None:
         self._progress = progress
-        self._expected = expected
-        self._task = progress.add_task(words, total=expected)
+        self._expected = 0
+        self._task = progress.add_task(words, total=0)
 
     def expect(self, answers: int) -> None:
-        """More may come than was open at the beginning."""
+        """More are known with every page."""
         self._expected = max(self._expected, answers)
         self._progress.update(self._task, total=self._expected)
 

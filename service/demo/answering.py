@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
-from service.demo.client import Api, Label
-from service.demo.errors import Refused
+from service.client import Client, Refused
+from service.demo.labelfile import Label
 
 _PAGE = 100  # questions
 _AT_ONCE = 8  # answers on their way: the server writes those that come together to disk together
@@ -42,10 +42,12 @@ class Watcher(Protocol):
 class Answering:
     """Goes through the open questions until none is left that the labels answer, or for ever."""
 
-    def __init__(self, api: Api, stream: str, labels: Mapping[str, Label], *, labeler: str | None = None, limit: int | None = None) -> None:
+    def __init__(
+        self, client: Client, stream: str, labels: Mapping[str, Label], *, labeler: str | None = None, limit: int | None = None
+    ) -> None:
         """Take what is known; `limit` bounds the answers sent."""
         self.tally = Tally()
-        self._api = api
+        self._client = client
         self._stream = stream
         self._labels = labels
         self._labeler = labeler
@@ -78,12 +80,9 @@ class Answering:
         return sent
 
     def _open(self) -> Iterator[list[str]]:
-        cursor = None
-        while self._left != 0:
-            page = self._api.queries(self._stream, _PAGE, cursor)
+        for page in self._client.pages(self._stream, limit=_PAGE):
             yield [waiting.sample_id for waiting in page.queries]
-            cursor = page.cursor
-            if cursor is None:
+            if self._left == 0:
                 return
 
     def _pick(self, waiting: list[str]) -> list[str]:
@@ -96,7 +95,7 @@ class Answering:
 
     def _answer(self, sample_id: str) -> str | Refused:
         try:
-            return self._api.label(self._stream, sample_id, self._labels[sample_id], self._labeler).outcome
+            return self._client.label(self._stream, sample_id, self._labels[sample_id], labeler=self._labeler).outcome
         except Refused as refusal:
             return refusal
 

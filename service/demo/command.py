@@ -14,9 +14,9 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
+from service.client import Client, ClientError, Summary
 from service.demo import arms, picture, report, sets
-from service.demo.client import Api, Summary
-from service.demo.errors import ClientError
+from service.demo.errors import DemoError, NoPicture
 from service.demo.ledger import Ledger
 from service.demo.plan import SHORTEST, Plan
 from service.demo.process import ServerProcess
@@ -46,7 +46,7 @@ def demo(options: Options) -> int:
         with _interruptible():
             options.out.mkdir(parents=True, exist_ok=True)
             return _Demo(options, console).run()
-    except (ClientError, OSError) as error:
+    except (ClientError, DemoError, OSError) as error:
         console.print(f"askwhen: {error}", style="red", markup=False, soft_wrap=True)
         return FAILED
     except KeyboardInterrupt:
@@ -85,17 +85,17 @@ class _Demo:
         with self._waiting("starting a server"):
             server.ready()
         classes = sorted({str(label) for _, label in self._pairs})
-        with Api(server.url) as api:
-            api.put_stream(options.dataset, self._config)
+        with Client(server.url) as client:
+            client.put(options.dataset, self._config)
             with screen(self._console, ledger, self._title(server)) as shown, watched(shown):
-                play(api, options.dataset, self._pairs, Plan(options.seed, classes), ledger)
-            return self._agree(self._settled(api))
+                play(client, options.dataset, self._pairs, Plan(options.seed, classes), ledger)
+            return self._agree(self._settled(client))
 
-    def _settled(self, api: Api) -> Summary:
+    def _settled(self, client: Client) -> Summary:
         """The server's account, once the last correction is rebuilt into the model."""
         deadline = time.monotonic() + 30.0
         while True:
-            summary = (api.stream(self._options.dataset)).summary
+            summary = client.get(self._options.dataset).summary
             if not summary.rebuilding or time.monotonic() > deadline:
                 return summary
             time.sleep(0.1)
@@ -129,7 +129,7 @@ class _Demo:
         try:
             picture.draw(picture.Live(options.dataset, ledger.correct, asked, ledger.labels), found, path)
             console.print(f"Picture: {path}", soft_wrap=True)
-        except ClientError as error:
+        except NoPicture as error:
             console.print(str(error), style="red", markup=False)
 
     @contextlib.contextmanager

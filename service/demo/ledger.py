@@ -3,7 +3,7 @@
 from collections import Counter, deque
 from typing import NamedTuple
 
-from service.demo.client import Answer
+from service.client import Decision
 
 _RECENT = 200  # samples that the accuracy lately is over
 _SHOWN = 6  # last questions
@@ -37,7 +37,7 @@ class Ledger:
         self._right = 0
         self._latest = -1
 
-    def observed(self, answer: Answer, truth: str) -> None:
+    def observed(self, answer: Decision, truth: str) -> None:
         """A sample was answered."""
         right = answer.prediction.label == truth
         self._right += right

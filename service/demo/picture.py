@@ -11,7 +11,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
 
 from service.demo.arms import Comparison, Point
-from service.demo.errors import ClientError
+from service.demo.errors import NoPicture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,12 +40,12 @@ class Live(NamedTuple):
 
 
 def draw(live: Live, comparison: Comparison, path: Path) -> None:
-    """Write the picture; raises `ClientError` where matplotlib is not installed."""
+    """Write the picture; raises `NoPicture` where matplotlib is not installed."""
     try:
         from matplotlib import rc_context  # noqa: PLC0415 - an extra, and slow to load
         from matplotlib.figure import Figure  # noqa: PLC0415 - the same
     except ImportError:
-        raise ClientError("no picture without matplotlib: pip install 'askwhen[report]'") from None
+        raise NoPicture("no picture without matplotlib: pip install 'askwhen[report]'") from None
     with rc_context(
         {"font.size": 10, "text.color": _INK, "axes.labelcolor": _INK, "xtick.color": _INK, "ytick.color": _INK, "axes.edgecolor": _FAINT}
     ):

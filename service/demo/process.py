@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from service.demo.client import Api
+from service.client import Client
 from service.demo.errors import ServerFailed
 
 _START = 60.0  # seconds until it must be ready
@@ -38,8 +38,8 @@ class ServerProcess:
     def ready(self) -> None:
         """Wait until it has loaded everything; raises `ServerFailed` with the end of its log."""
         deadline = time.monotonic() + _START
-        with Api(self.url) as api:
-            while not api.ready():
+        with Client(self.url) as client:
+            while not client.ready():
                 if self._process.poll() is not None:
                     raise ServerFailed(f"the server ended with exit code {self._process.returncode}:\n{self._tail()}")
                 if time.monotonic() > deadline:

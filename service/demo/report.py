@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from rich.table import Table
 from rich.text import Text
 
+from service.client import Summary
 from service.demo.arms import SEEDS, Comparison
-from service.demo.client import Summary
 from service.demo.ledger import Ledger
 from service.demo.plan import SHORTEST
 from service.demo.sets import CURRENCY, PRICE

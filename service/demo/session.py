@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
-from service.demo.client import Api
+from service.client import Client
 from service.demo.ledger import Ledger
 from service.demo.plan import Delivery, Plan
 from service.simulate import Pair
@@ -26,9 +26,9 @@ class _Due(NamedTuple):
 class Desk:
     """People who answer questions by the sample's id, late. One answer is on its way at a time, so that none overtakes its correction."""
 
-    def __init__(self, api: Api, stream: str, plan: Plan, ledger: Ledger) -> None:
+    def __init__(self, client: Client, stream: str, plan: Plan, ledger: Ledger) -> None:
         """Start with nothing to do."""
-        self._api = api
+        self._client = client
         self._stream = stream
         self._plan = plan
         self._ledger = ledger
@@ -54,7 +54,7 @@ class Desk:
     def work(self) -> None:
         """Deliver until the stream is over and nothing is left. Raises `ClientError`."""
         while (due := self._next()) is not None:
-            taken = self._api.label(self._stream, due.sample_id, due.delivery.label, due.delivery.labeler)
+            taken = self._client.label(self._stream, due.sample_id, due.delivery.label, labeler=due.delivery.labeler)
             self._ledger.delivered(due.sample_id, taken.outcome)
 
     def _next(self) -> _Due | None:
@@ -63,27 +63,27 @@ class Desk:
             return heapq.heappop(self._due) if self._due and not self._dropped else None
 
 
-def play(api: Api, stream: str, pairs: Sequence[Pair], plan: Plan, ledger: Ledger) -> None:
+def play(client: Client, stream: str, pairs: Sequence[Pair], plan: Plan, ledger: Ledger) -> None:
     """Send the stream and all answers to what it asks. Raises `ClientError`."""
-    desk = Desk(api, stream, plan, ledger)
+    desk = Desk(client, stream, plan, ledger)
     with ThreadPoolExecutor(1, "desk") as pool:
         complete = False
         # From before the desk begins: an interrupt that leaves it waiting would make the pool wait for it.
         try:
             working = pool.submit(desk.work)
-            complete = _send(api, stream, pairs, ledger, desk, working)
+            complete = _send(client, stream, pairs, ledger, desk, working)
         finally:
             desk.end(drop=not complete)
     working.result()
 
 
-def _send(api: Api, stream: str, pairs: Sequence[Pair], ledger: Ledger, desk: Desk, working: Future[None]) -> bool:
+def _send(client: Client, stream: str, pairs: Sequence[Pair], ledger: Ledger, desk: Desk, working: Future[None]) -> bool:
     """Send all samples; False where the answers failed meanwhile."""
     for place, (features, label) in enumerate(pairs):
         if working.done():
             return False
         truth = str(label)
-        answer = api.sample(stream, sample_id(stream, place), features)
+        answer = client.sample(stream, features, sample_id=sample_id(stream, place))
         ledger.observed(answer, truth)
         desk.passed(answer.id, truth, asked=answer.query.ask)
     return True

@@ -40,6 +40,11 @@ def label(body, pointer="#", status=422, headers=JSON):
     return Bad("POST", LABELS, body, status, pointer, headers)
 
 
+def claim(body, pointer="#", status=422, headers=JSON):
+    """A bad claim."""
+    return Bad("POST", f"{QUERIES}/claim", body, status, pointer, headers)
+
+
 def put(body, pointer="#", status=422, headers=JSON):
     """A bad configuration for a new stream."""
     return Bad("PUT", "/v1/streams/t", body, status, pointer, headers)
@@ -239,6 +244,24 @@ BAD = {
     "retraction of nothing": Bad("DELETE", "/v1/streams/s/labels/known", b"", 404),
     "retraction of an unknown sample": Bad("DELETE", "/v1/streams/s/labels/ghost", b"", 404),
     "retraction by nobody": Bad("DELETE", "/v1/streams/s/labels/known?labeler=%07", b"", 422, "#/query/labeler"),
+    # questions and erasure
+    "claim of nobody": claim(b"{}"),
+    "claim by an empty name": claim(b'{"labeler": ""}', "#/labeler"),
+    "claim by a control character": claim(b'{"labeler": "u\\u0000"}', "#/labeler"),
+    "claim of 501": claim(b'{"labeler": "u", "limit": 501}', "#/limit"),
+    "claim of none": claim(b'{"labeler": "u", "limit": 0}', "#/limit"),
+    "claim for longer than a day": claim(b'{"labeler": "u", "lease": 86401}', "#/lease"),
+    "claim for half a second": claim(b'{"labeler": "u", "lease": 0.5}', "#/lease"),
+    "claim with an unknown field": claim(b'{"labeler": "u", "for": 5}', "#/for"),
+    "claim named twice": claim(b'{"labeler": "u", "labeler": "v"}', "#/labeler"),
+    "claim as text": claim(b'{"labeler": "u"}', None, 415, {"Content-Type": "text/plain"}),
+    "claim of an unknown stream": Bad("POST", "/v1/streams/none/queries/claim", b'{"labeler": "u"}', 404),
+    "skip of an unknown question": Bad("POST", f"{QUERIES}/ghost/skip", b'{"labeler": "u"}', 404),
+    "skip for a long reason": Bad("POST", f"{QUERIES}/known/skip", b'{"labeler": "u", "reason": "' + b"x" * 201 + b'"}', 422, "#/reason"),
+    "release of an unknown question": Bad("POST", f"{QUERIES}/ghost/release", b'{"labeler": "u"}', 404),
+    "release of no question": Bad("POST", f"{QUERIES}//release", b'{"labeler": "u"}', 404),
+    "something else with a question": Bad("POST", f"{QUERIES}/known/other", b'{"labeler": "u"}', 404),
+    "erasure of an unknown sample": Bad("DELETE", f"{SAMPLES}/ghost", b"", 404),
     # streams
     "upper case": Bad("PUT", "/v1/streams/Upper", b"{}", 422, "#/stream"),
     "64 characters": Bad("PUT", "/v1/streams/" + "x" * 64, b"{}", 422, "#/stream"),

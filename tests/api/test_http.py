@@ -180,3 +180,77 @@ async def test_the_catalogue_and_health_answer(client):
     assert {"logistic", "text", "knn"} <= catalogue["models"].keys()
     assert {"logit", "random"} <= catalogue["rules"].keys()
     assert (await client.get("/livez")).json() == {"status": "ok"}
+
+
+async def test_a_sample_is_erased(client):
+    """The same answer however often it is sent; then a lookup says that it was there, and nothing of it comes in again."""
+    await client.post("/v1/streams/s/samples", json={"id": "a/b", "features": {"x": 1}})
+    labelled = await client.post("/v1/streams/s/labels", json={"sample_id": "a/b", "label": "ok"})
+    erased = [await client.delete("/v1/streams/s/samples/a/b") for _ in range(2)]
+    await client.house.settled()
+    held = (await client.get("/v1/streams/s/samples/a/b")).json()
+    refused = await client.post("/v1/streams/s/labels", json={"sample_id": "a/b", "label": "ok"})
+    metrics = (await client.get("/metrics")).text
+
+    assert labelled.json()["outcome"] == "learned"
+    assert {answer.status_code for answer in erased} == {200}
+    assert erased[0].json() == {"sample_id": "a/b", "outcome": "erased", "model_version": 1, "rebuilding": True}
+    assert (held["erased"], held["prediction"], held["labels"], held["question"]["state"]) == (True, None, [], "erased")
+    assert (refused.status_code, "erased" in refused.json()["detail"]) == (409, True)
+    assert 'askwhen_erased_total{stream="s"} 1.0' in metrics
+
+
+async def test_a_sample_that_was_not_asked_is_erased_without_a_question(client):
+    """It is remembered that it was there, and nothing else."""
+    await client.put("/v1/streams/quiet", json={"budget": {"rate": 0, "burst": 0}})
+    await client.post("/v1/streams/quiet/samples", json={"id": "a", "features": {"x": 1}})
+    erased = await client.delete("/v1/streams/quiet/samples/a")
+    held = (await client.get("/v1/streams/quiet/samples/a")).json()
+
+    assert erased.json() == {"sample_id": "a", "outcome": "erased", "model_version": 0}
+    assert (held["erased"], held["query"], held["question"]) == (True, None, None)
+
+
+async def test_what_nobody_knows_is_not_erased(client):
+    """404 for an unknown sample and an unknown stream, and 507 while there is no room to clean up."""
+    await client.post("/v1/streams/s/samples", json={"id": "a", "features": {"x": 1}})
+    unknown = [await client.delete(path) for path in ("/v1/streams/s/samples/nobody", "/v1/streams/nowhere/samples/a")]
+    client.house.log.fail_scrubs = True
+    full = await client.delete("/v1/streams/s/samples/a")
+    client.house.log.fail_scrubs = False
+
+    assert [answer.status_code for answer in unknown] == [404, 404]
+    assert (full.status_code, "retry-after" in full.headers) == (507, True)
+
+
+@pytest.mark.parametrize("retention", [0, -1, "long", 1e11])
+async def test_retention_is_a_number_of_seconds(client, retention):
+    """Anything else is pointed at."""
+    refused = await client.patch("/v1/streams/s", json={"retention": retention})
+
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "#/retention")
+
+
+async def test_questions_are_claimed_skipped_and_released(client):
+    """The shapes of the contract, from hand to hand; ids may hold slashes and look like paths."""
+    for name in ("a", "b/skip", "claim"):
+        await client.post("/v1/streams/s/samples", json={"id": name, "features": {"x": 1}})
+    claimed = (await client.post("/v1/streams/s/queries/claim", json={"labeler": "u17", "limit": 2, "lease": 60})).json()
+    listed = (await client.get("/v1/streams/s/queries?order=oldest")).json()["queries"]
+    skipped = await client.post("/v1/streams/s/queries/b%2Fskip/skip", json={"labeler": "u17", "reason": "unclear"})
+    metrics = (await client.get("/metrics")).text
+    released = await client.post("/v1/streams/s/queries/a/release", json={"labeler": "u17"})
+    left = (await client.post("/v1/streams/s/queries/claim", json={"labeler": "u18"})).json()["queries"]
+    taken = await client.post("/v1/streams/s/queries/claim/skip", json={"labeler": "u17"})
+
+    assert [query["sample_id"] for query in claimed["queries"]] == ["a", "b/skip"]
+    assert claimed["cursor"] is None
+    assert claimed["queries"][0]["lease"] == {"labeler": "u17", "until": "1970-01-12T13:47:40.000000Z"}
+    assert [query["lease"] and query["lease"]["labeler"] for query in listed] == ["u17", "u17", None]
+    assert claimed["queries"] == listed[:2]
+    assert (skipped.status_code, skipped.json()) == (200, {"sample_id": "b/skip", "outcome": "skipped", "model_version": 0})
+    assert (released.status_code, released.json()) == (200, {"sample_id": "a", "outcome": "released", "model_version": 0})
+    assert [query["sample_id"] for query in left] == ["a", "b/skip", "claim"]
+    assert (taken.status_code, "held by 'u18'" in taken.json()["detail"]) == (409, True)
+    assert 'askwhen_claimed_questions{stream="s"} 1.0' in metrics
+    assert 'askwhen_labels_total{outcome="skipped",stream="s"} 1.0' in metrics

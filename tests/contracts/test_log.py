@@ -199,6 +199,17 @@ def test_a_file_of_a_newer_version_is_refused(tmp_path):
         SqliteLog(tmp_path)
 
 
+def test_a_file_of_an_older_version_is_refused(tmp_path):
+    """A log that knows no erasures is not written on."""
+    SqliteLog(tmp_path).close()
+    connection = sqlite3.connect(database_of(tmp_path))
+    connection.execute("PRAGMA user_version = 1")
+    connection.close()
+
+    with pytest.raises(IncompatibleData, match="older"):
+        SqliteLog(tmp_path)
+
+
 def test_a_foreign_file_is_refused(tmp_path):
     """A database of something else is left alone."""
     connection = sqlite3.connect(database_of(tmp_path))

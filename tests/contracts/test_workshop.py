@@ -12,6 +12,7 @@ from service.adapters.sqlite import SqliteLog
 from service.adapters.workshop import ProcessWorkshop
 from service.audit import verify
 from service.core.rebuild import rebuild_of
+from service.core.tokens import column_of
 from service.engine import Engine
 from service.testing import InlineWorkshop, RecordingObserver
 
@@ -57,7 +58,7 @@ async def test_a_rebuilt_model_is_the_fold_without_what_was_superseded(tmp_path,
     here = rebuild_of(learner.superseded, lambda after, upto: log.read("s", after, upto), learner.anchor, learner.anchor)
     shop.close()
     log.close()
-    probes = [{"x": float(x), f"kind={kind}": 1.0} for x, kind in itertools.product(range(-2, 3), "ab")]
+    probes = [{"x": float(x), column_of("kind", kind): 1.0} for x, kind in itertools.product(range(-2, 3), "ab")]
 
     assert [sent.predict(probe) for probe in probes] == [here.predict(probe) for probe in probes]
     assert [sent.predict(probe) for probe in probes] == [learner.taught.predict(probe) for probe in probes]
@@ -71,7 +72,7 @@ async def test_a_snapshot_of_the_process_is_the_serving_state(tmp_path, model):
     await shop.snapshot("s")
     shop.close()
     log = SqliteLog(tmp_path)
-    snapshot = FileSnapshots(tmp_path).load("s", lambda seq: log.get("s", [seq])[0])
+    snapshot = FileSnapshots(tmp_path).load("s", log)
     loaded = workshop.load(log, FileSnapshots(tmp_path), "s")
     log.close()
     (finding,) = verify(tmp_path)
@@ -98,7 +99,7 @@ async def test_a_snapshot_that_does_not_fit_counts_as_absent(tmp_path, damage):
     else:
         path.write_bytes(content.replace(b'"anchor":"', b'"anchor":"0', 1))
     log = SqliteLog(tmp_path)
-    snapshot = FileSnapshots(tmp_path).load("s", lambda seq: log.get("s", [seq])[0])
+    snapshot = FileSnapshots(tmp_path).load("s", log)
     loaded = workshop.load(log, FileSnapshots(tmp_path), "s")
     log.close()
 
@@ -130,7 +131,7 @@ async def test_the_audit_finds_a_forged_snapshot(tmp_path):
     snapshots = FileSnapshots(tmp_path)
     learner = workshop.load(log, snapshots, "s")
     learner.taught.teach({"x": 1.0}, "neg")
-    snapshots.save("s", learner, lambda seq: log.get("s", [seq])[0])
+    snapshots.save("s", learner, log)
     log.close()
     (finding,) = verify(tmp_path)
 
@@ -141,6 +142,76 @@ async def test_forgetting_a_stream_removes_its_snapshots(tmp_path):
     """Nothing of a deleted stream stays in the folder."""
     await lived(tmp_path)
     workshop.snapshot(str(tmp_path), "s")
-    ProcessWorkshop(tmp_path, workshop.snapshot, workshop.rebuild).forget("s")
+    await ProcessWorkshop(tmp_path, workshop.snapshot, workshop.rebuild).forget("s", 2**62)
 
     assert FileSnapshots(tmp_path).paths("s") == []
+
+
+async def test_forgetting_waits_for_the_snapshot_that_is_being_written(tmp_path):
+    """What is on its way when snapshots are to go is gone too when they are."""
+    learner = await lived(tmp_path)
+    shop = ProcessWorkshop(tmp_path, workshop.snapshot, workshop.rebuild)
+    written = asyncio.create_task(shop.snapshot("s"))
+    await asyncio.sleep(0)
+    await shop.forget("s", learner.anchor + 1)
+    done = written.done() or await written
+    shop.close()
+
+    assert done
+    assert FileSnapshots(tmp_path).paths("s") == []
+
+
+class Erasing:
+    """A log that tells of an erasure from the second question on, or from the first."""
+
+    def __init__(self, reader, answers):
+        """Stand before a log."""
+        self._reader = reader
+        self._answers = iter(answers)
+
+    def __getattr__(self, name):
+        """Be that log."""
+        return getattr(self._reader, name)
+
+    def erased(self, stream):
+        """The next answer."""
+        return next(self._answers)
+
+
+async def test_a_snapshot_from_before_an_erasure_counts_as_absent(tmp_path):
+    """It may hold what was erased."""
+    learner = await lived(tmp_path)
+    workshop.snapshot(str(tmp_path), "s")
+    log = SqliteLog(tmp_path)
+    snapshots = FileSnapshots(tmp_path)
+    loaded = [snapshots.load("s", Erasing(log, [position])) for position in (learner.anchor, learner.anchor + 1)]
+    every = [list(snapshots.all("s", Erasing(log, [position]))) for position in (learner.anchor, learner.anchor + 1)]
+    log.close()
+
+    assert [snapshot is not None for snapshot in loaded] == [True, False]
+    assert [len(found) for found in every] == [1, 0]
+
+
+async def test_a_fold_that_saw_an_erasure_come_leaves_no_snapshot(tmp_path, monkeypatch):
+    """It may have read what was erased before it was."""
+    await lived(tmp_path)
+    opened = workshop.SqliteReader
+    monkeypatch.setattr(workshop, "SqliteReader", lambda path: Erasing(opened(path), [0, 0, 5]))
+    workshop.snapshot(str(tmp_path), "s")
+
+    assert FileSnapshots(tmp_path).paths("s") == []
+
+
+async def test_a_start_tidies_up_after_a_crash(tmp_path):
+    """Snapshots from before an erasure, half-written ones and those of deleted streams go; the others stay."""
+    await lived(tmp_path)
+    workshop.snapshot(str(tmp_path), "s")
+    folder = tmp_path / "snapshots"
+    (path,) = FileSnapshots(tmp_path).paths("s")
+    for name in ("s/00000000000000000001.snapshot", "s/00000000000000000002.new", "gone/00000000000000000003.snapshot"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"")
+    FileSnapshots(tmp_path).tidy({"s": 2})
+
+    assert [found for found in folder.rglob("*") if found.is_file()] == [path]
+    assert not (folder / "gone").exists()

@@ -50,7 +50,7 @@ def test_the_account_adds_up():
     """After 200 samples at 5 % with a grant of 50: 10 due, 60 allowed, and 60 - 12 left after 12 questions."""
     budget = account(seen=200, asked=12, rate=0.05)
     assert (budget.due, budget.left, budget.spent) == (10.0, 48.0, 12)
-    view = budget.view(asking=True)
+    view = budget.view(budget.due, budget.spent, asking=True)
     assert (view.seen, view.asked, view.allowed, view.open) == (200, 13, 60, 13)
 
 
@@ -66,9 +66,9 @@ def test_questions_on_their_way_count_as_asked():
 def test_what_is_given_back_may_be_asked_again():
     """A withdrawn question's place is free again."""
     budget = account(asked=5, rate=0.0, burst=5)
-    assert not budget.explores
+    assert budget.left < 1.0
     budget.given_back += 1
-    assert budget.explores
+    assert budget.left >= 1.0
 
 
 @pytest.mark.parametrize(("burst", "reserve"), [(0, 0.0), (5, 1.0), (20, 4.0), (50, 10.0), (500, 10.0)])
@@ -76,8 +76,8 @@ def test_the_reserve_for_exploration(burst, reserve):
     """R = min(10, burst / 5): a rule may ask while 1 + R are left, and the grant that it may use up is the rest."""
     budget = account(rate=0.0, burst=burst)
     assert budget.reserve == reserve
-    assert budget.account(0.0).grant == max(0.0, burst - reserve - 1.0)
-    while budget.account(0.0).open:
+    assert budget.account(0.0, budget.due, budget.spent).grant == max(0.0, burst - reserve - 1.0)
+    while budget.account(0.0, budget.due, budget.spent).open:
         ask(budget)
     assert budget.left < 1.0 + reserve <= budget.left + 1.0 or burst == 0
 
@@ -85,9 +85,9 @@ def test_the_reserve_for_exploration(burst, reserve):
 def test_whole_questions_only():
     """At 10 % without a grant the tenth sample earns the first question, not the ninth."""
     budget = account(seen=9, rate=0.1, burst=0)
-    assert not budget.explores
+    assert budget.left < 1.0
     budget.see(0.0)
-    assert budget.explores
+    assert budget.left >= 1.0
 
 
 # Periods and caps
@@ -194,7 +194,7 @@ def test_what_fails_later_is_in_the_bank_already():
     fail(budget)
     for _ in range(1_000):
         tokens = []
-        while budget.explores:
+        while budget.left >= 1.0:
             tokens.append(budget.take())
         for _ in range(20):
             budget.see(0.0)

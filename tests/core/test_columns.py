@@ -1,6 +1,7 @@
 """Raw features become numbers, whatever comes, and stay bounded."""
 
 import math
+import re
 
 import pytest
 from hypothesis import given
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from service.core import columns
 from service.core.columns import Scale, Tabular, Words
+from service.core.tokens import column_of, token
 
 
 def learned(values):
@@ -69,7 +71,7 @@ def test_strings_become_columns_and_null_is_missing():
     sample = {"country": "DE", "new": True, "amount": None}
     table.learn(sample)
 
-    assert table.transform(sample) == {"country=DE": 1.0, "new": 0.0}
+    assert table.transform(sample) == {column_of("country", "DE"): 1.0, "new": 0.0}
 
 
 def test_columns_are_bounded(monkeypatch):
@@ -102,8 +104,8 @@ def test_words_are_weighted_as_tf_idf():
         words.learn({"text": text})
     weights = words.transform({"text": "Free money"})
 
-    assert set(weights) == {"free", "money"}
-    assert weights["money"] / weights["free"] == pytest.approx((math.log(4 / 2) + 1) / (math.log(4 / 4) + 1))
+    assert set(weights) == {token("free"), token("money")}
+    assert weights[token("money")] / weights[token("free")] == pytest.approx((math.log(4 / 2) + 1) / (math.log(4 / 4) + 1))
     assert math.fsum(weight**2 for weight in weights.values()) == pytest.approx(1.0)
 
 
@@ -123,6 +125,44 @@ def test_a_text_that_is_missing_is_empty():
     words.learn({"text": None})
 
     assert words.transform({}) == {}
+
+
+@given(st.lists(st.integers(0, 5).map(float), max_size=15), st.integers(0, 5).map(float))
+def test_a_young_scale_forgets_a_value(values, value):
+    """It is the scale of the other values then, to the bit, and gone where there is none."""
+    forgotten = learned(values).without(value)
+    others = [other for other in values if other != value]
+
+    if value not in values:
+        assert forgotten.state() == learned(values).state()
+    elif others:
+        assert forgotten.state() == learned(others).state()
+    else:
+        assert forgotten is None
+
+
+def test_a_grown_scale_keeps_no_value():
+    """After its first values it holds a mean and a deviation, from which none can be told; nothing is taken out."""
+    table = Tabular()
+    for number in range(16):
+        table.learn({"x": float(number), "y": None, "k": "v"})
+    table.learn({"rare": 5.0})
+
+    assert table.kept({"x": 3.0, "rare": 5.0, "k": "v", "y": None, "never": 1.0}) == {"rare": 5.0}
+    assert table.scales["x"].without(3.0) is table.scales["x"]
+    table.forget({"x": 3.0, "rare": 5.0})
+    assert table.scales.keys() == {"x"}
+
+
+@given(st.text(min_size=3, max_size=300))
+def test_no_text_stands_in_a_column(text):
+    """What came in as text is not found in vectors nor in the state, be it a value or a word of a text."""
+    table, words = Tabular(), Words("text", hashing=False, columns=50)
+    for learner in (table, words):
+        learner.learn({"text": text})
+    columns_of = [*table.transform({"text": text}), *words.transform({"text": text}), *table.values, *words.frequencies]
+
+    assert all(re.fullmatch(r"(text=)?[0-9a-f]{16}|#\d+", column) for column in columns_of)
 
 
 VALUES = st.none() | st.booleans() | st.sampled_from(["x", "y"]) | st.floats(-1e100, 1e100)

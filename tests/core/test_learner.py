@@ -157,6 +157,21 @@ def test_a_question_that_is_asked_twice_in_the_log_counts_once():
     assert (book.learner.budget.asked, book.learner.budget.given_back, book.learner.budget.open) == (2, 1, 1)
 
 
+def test_a_skip_is_learned_state_and_teaches_nothing():
+    """It is in the hash, in a snapshot and in what a replay gives; neither the model nor the account moves, and twice is once."""
+    book = Book({"budget": {"rate": 1.0}})
+    drive(book, random.Random(7), 30)
+    book.sample("open", {"x": 1.0})
+    before, version, left = book.learner.fingerprint(), book.learner.version, book.learner.budget.left
+    outcomes = [book.append(events.Skipped(1.0, name, "u1", "unclear")).outcome for name in ("open", "open", "ghost")]
+    thawed = Learner.of(thaw(freeze(book.learner.learned())))
+
+    assert outcomes == ["skipped", "skipped", "unknown"]
+    assert book.learner.queries.samples["open"].skipped == ("u1",)
+    assert (book.learner.version, book.learner.budget.left) == (version, left)
+    assert thawed.fingerprint() == fold(book.read).fingerprint() == book.learner.fingerprint() != before
+
+
 def test_events_about_unknown_samples_are_folded_as_nothing():
     """The fold is total: what does not fit changes nothing and stops nothing."""
     book = Book()

@@ -5,6 +5,7 @@ import math
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from service.core.rules import RULES, Account
 from service.core.rules.logit import Logit
@@ -14,7 +15,7 @@ from service.core.rules.random import Random
 from service.core.rules.uncertainty import FixedUncertainty, RandomVariableUncertainty, Split, VariableUncertainty
 
 FRESH = Account(rate=0.04, balance=0.0, grant=40.0, open=True)
-SHUT = FRESH._replace(open=False)
+SHUT = replace(FRESH, open=False)
 
 utilities = st.floats(0.0, 1.0)
 accounts = st.builds(Account, st.floats(0.0, 1.0), st.floats(-1e6, 1e3), st.floats(0.0, 1e3), st.booleans())
@@ -43,7 +44,7 @@ def test_logit_at_the_start():
 
 def test_logit_climbs_ten_logits_over_the_grant():
     """A grant of 40 gives 1/4 logit a question: after 8 questions x = 0, after 40 x = 8."""
-    half, full = FRESH._replace(balance=8.0), FRESH._replace(balance=40.0)
+    half, full = replace(FRESH, balance=8.0), replace(FRESH, balance=40.0)
     assert probability(Logit(), 0.5, half) == pytest.approx(0.5)
     assert Logit().query(0.5, full).threshold == pytest.approx(sigmoid(8.0))
     assert probability(Logit(), 1.0, full) < 0.001
@@ -52,15 +53,15 @@ def test_logit_climbs_ten_logits_over_the_grant():
 def test_logit_falls_fast_where_labels_are_owed():
     """What is owed moves x by ten logits in 12 questions, whatever the grant: six owed are five logits, x = -7."""
     for grant in (12.0, 40.0, 400.0):
-        account = FRESH._replace(grant=grant, balance=-6.0)
+        account = replace(FRESH, grant=grant, balance=-6.0)
         assert Logit().query(0.0, account).threshold == pytest.approx(sigmoid(-7.0))
 
 
 def test_logit_without_a_grant_keeps_room():
     """With no grant x is 8 where nothing is owed and -2 where 12 questions are: the threshold decides, not the end of the money."""
-    none = FRESH._replace(grant=0.0)
+    none = replace(FRESH, grant=0.0)
     assert Logit().query(0.5, none).threshold == pytest.approx(sigmoid(8.0))
-    assert Logit().query(0.5, none._replace(balance=-12.0)).threshold == pytest.approx(sigmoid(-2.0))
+    assert Logit().query(0.5, replace(none, balance=-12.0)).threshold == pytest.approx(sigmoid(-2.0))
 
 
 def test_logit_cuts_certainty_on_both_sides():
@@ -72,14 +73,14 @@ def test_logit_cuts_certainty_on_both_sides():
 
 def test_logit_takes_a_gain_of_its_own():
     """A configured gain is logits a question: x = -2 + 0.5 x 4 = 0."""
-    assert probability(Logit(gain=0.5), 0.5, FRESH._replace(balance=4.0)) == pytest.approx(0.5)
+    assert probability(Logit(gain=0.5), 0.5, replace(FRESH, balance=4.0)) == pytest.approx(0.5)
 
 
 @given(low=utilities, high=utilities, account=accounts)
 def test_logit_asks_rather_about_the_less_sure(low, high, account):
     """The probability never falls with utility, and never rises with what was spent."""
     low, high = sorted((low, high))
-    richer = account._replace(balance=account.balance - 3.0)
+    richer = replace(account, balance=account.balance - 3.0)
     assert probability(Logit(), low, account) <= probability(Logit(), high, account)
     assert probability(Logit(), low, account) <= probability(Logit(), low, richer)
 
@@ -164,7 +165,7 @@ def filled(values, **params):
 def test_quantile_asks_the_uppermost_share():
     """With target 0.2 and ten recent utilities, above the second largest is sure, the fifth is not, between them is a part."""
     rule = filled([i / 10 for i in range(10)])
-    account = FRESH._replace(rate=0.2, balance=35.0)
+    account = replace(FRESH, rate=0.2, balance=35.0)
     assert probability(rule, 0.95, account) == 1.0  # (0.2 x 11 - 0) / 1 > 1
     assert probability(rule, 0.85, account) == 1.0  # (2.2 - 1) / 1 > 1
     assert probability(rule, 0.75, account) == pytest.approx(0.2)  # (2.2 - 2) / 1
@@ -173,22 +174,22 @@ def test_quantile_asks_the_uppermost_share():
 
 def test_quantile_shares_between_equals():
     """Where all utilities are equal each is asked with the target."""
-    account = FRESH._replace(rate=0.2, balance=35.0)
+    account = replace(FRESH, rate=0.2, balance=35.0)
     assert probability(filled([0.3] * 50), 0.3, account) == pytest.approx(0.2)
 
 
 def test_quantile_is_balanced_by_what_is_owed():
     """The target is rate + (grant - 5 - balance) / tolerance: 0.04 + 10 / 50 = 0.24 ten questions below the set point."""
-    assert probability(Quantile(), 0.5, FRESH._replace(balance=25.0)) == pytest.approx(0.24)
-    assert probability(Quantile(), 0.5, FRESH._replace(balance=38.0)) == 0.0
-    assert probability(Quantile(), 0.5, FRESH._replace(balance=-20.0)) == 1.0
+    assert probability(Quantile(), 0.5, replace(FRESH, balance=25.0)) == pytest.approx(0.24)
+    assert probability(Quantile(), 0.5, replace(FRESH, balance=38.0)) == 0.0
+    assert probability(Quantile(), 0.5, replace(FRESH, balance=-20.0)) == 1.0
 
 
 def test_quantile_forgets_the_oldest():
     """The window slides: after four new utilities a window of four knows nothing of the old ones."""
     rule = filled([0.9, 0.9, 0.9, 0.9, 0.1, 0.2, 0.3, 0.4], window=4)
     assert rule.state() == [0.1, 0.2, 0.3, 0.4]
-    assert probability(rule, 0.5, FRESH._replace(rate=0.2, balance=35.0)) == 1.0
+    assert probability(rule, 0.5, replace(FRESH, rate=0.2, balance=35.0)) == 1.0
 
 
 # random and periodic
@@ -201,7 +202,7 @@ def test_random_is_the_rate():
 
 def test_periodic_asks_for_what_is_owed():
     """A whole question owed is asked for sure; less is not."""
-    assert [probability(Periodic(), 0.5, FRESH._replace(balance=balance)) for balance in (-0.99, -1.0, -3.0)] == [0.0, 1.0, 1.0]
+    assert [probability(Periodic(), 0.5, replace(FRESH, balance=balance)) for balance in (-0.99, -1.0, -3.0)] == [0.0, 1.0, 1.0]
 
 
 # Every rule

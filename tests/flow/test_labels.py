@@ -10,6 +10,7 @@ from service.core.errors import Conflict, Invalid, StorageFull, UnknownSample
 from service.core.events import Configured, Expired, Labelled, Retracted, Swapped
 from service.core.learner import Learner
 from service.core.rebuild import fold, swift
+from service.core.tokens import column_of
 
 
 async def ask(house, *names):
@@ -166,7 +167,7 @@ def without(house, *superseded):
 
 def same_knowledge(one: Learner, other: Learner) -> bool:
     """Whether two states predict the same bits and hold the same samples and open questions."""
-    probes = [{"x": float(x), f"kind={kind}": 1.0} for x, kind in itertools.product(range(-2, 5), "abq")]
+    probes = [{"x": float(x), column_of("kind", kind): 1.0} for x, kind in itertools.product(range(-2, 5), "abq")]
     return (
         [one.taught.predict(probe) for probe in probes] == [other.taught.predict(probe) for probe in probes]
         and one.queries.samples == other.queries.samples
@@ -286,7 +287,7 @@ async def test_a_start_without_a_snapshot_skips_the_models_that_no_longer_serve(
             await house.administration.patch("s", {"model": {"type": "naive-bayes"}})
         await house.settled()
         if number == 4:
-            house.engine.upkeep.checkpoint(house.engine.streams["s"])
+            house.engine.checkpoints.write(house.engine.streams["s"])
             await house.settled()
     quick, faithful = swift(lambda after, upto: house.log.read("s", after, upto)), house.replayed()
     for learner in (quick, faithful):

@@ -126,13 +126,13 @@ async def test_open_questions_are_listed_by_utility_and_by_age(house):
     for position, x in enumerate((5.0, 1.0, 0.0)):
         await house.flow.observe("s", f"q{position}", {"x": x})
 
-    oldest = await house.flow.waiting("s", "oldest", 10, None)
-    useful = await house.flow.waiting("s", "utility", 10, None)
-    rest = await house.flow.waiting("s", "oldest", 10, (0.0, oldest[0][0].asked_seq))
+    oldest = await house.engine.questions.waiting("s", "oldest", 10, None)
+    useful = await house.engine.questions.waiting("s", "utility", 10, None)
+    rest = await house.engine.questions.waiting("s", "oldest", 10, (0.0, oldest[0][0].asked_seq))
 
-    assert [event.sample_id for _, event in oldest] == ["q0", "q1", "q2"]
-    assert [sample.utility for sample, _ in useful] == sorted((sample.utility for sample, _ in useful), reverse=True)
-    assert [event.sample_id for _, event in rest] == ["q1", "q2"]
+    assert [item.event.sample_id for item in oldest] == ["q0", "q1", "q2"]
+    assert [item.sample.utility for item in useful] == sorted((item.sample.utility for item in useful), reverse=True)
+    assert [item.event.sample_id for item in rest] == ["q1", "q2"]
 
 
 async def test_a_deleted_stream_is_gone_with_its_log(house):

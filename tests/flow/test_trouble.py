@@ -175,7 +175,17 @@ async def test_checkpoints_do_not_pile_up_while_the_log_hangs(house):
     house.log.hold()
     for number in range(20):
         live.learner.decide(str(number), {"x": 1}, 0.0)
-        house.engine.upkeep.checkpoint(live)
+        house.engine.checkpoints.write(live)
 
     assert len(house.engine.journal._waiting) <= 2
     assert isinstance(next(iter(house.log.read("s", 0, 2**62)))[1], Configured)
+
+
+async def test_streams_are_bounded(build):
+    """One stream too many is refused; those that are there may still be changed."""
+    house = build(streams=2)
+    for name in ("a", "b", "a"):
+        await house.administration.put(name, {})
+
+    with pytest.raises(Conflict, match="delete one"):
+        await house.administration.put("c", {})

@@ -1,9 +1,11 @@
 """What a query rule is: utility and account in, probability out. A rule spends nothing; the budget and the coin act on what it gives."""
 
-from typing import ClassVar, NamedTuple, Protocol
+from typing import ClassVar, Protocol
+
+import msgspec
 
 
-class Account(NamedTuple):
+class Account(msgspec.Struct, frozen=True, gc=False):
     """What a rule may know of the money when a sample is decided.
 
     `rate` is the rule's own share of samples, after exploration has had its part; `balance` what was asked less what was due
@@ -16,7 +18,7 @@ class Account(NamedTuple):
     open: bool
 
 
-class Verdict(NamedTuple):
+class Verdict(msgspec.Struct, frozen=True, gc=False):
     """A rule's word: the probability that it asks, and the utility from which it would (None where there is no such thing)."""
 
     probability: float

@@ -7,6 +7,7 @@ from service.core.rules.base import Account, Stateless, Verdict
 
 _LOW, _HIGH = 0.0005, 0.998  # utilities are cut here, so that ties at certainty stay within the controller's reach
 _SPAN = 10.0  # logits that the threshold travels while the start-up grant is spent
+_FAR = 500.0  # logits beyond which a probability is 0 or 1
 _ROOM = 12.0  # questions below the largest balance that the travel takes at least, where the grant is smaller than that
 
 
@@ -32,7 +33,7 @@ class Logit(Stateless):
     def query(self, utility: float, account: Account) -> Verdict:
         """Return the logistic probability at this utility."""
         offset = self.start + self._climb(account)
-        cut = min(max(utility, _LOW), _HIGH)
+        cut = _LOW if utility < _LOW else min(utility, _HIGH)
         logit = math.log(cut / (1.0 - cut))
         return Verdict(_sigmoid((logit - offset) / self.temperature), _sigmoid(offset))
 
@@ -46,6 +47,6 @@ class Logit(Stateless):
 
 def _sigmoid(value: float) -> float:
     if value >= 0:
-        return 1.0 / (1.0 + math.exp(-min(value, 500.0)))
-    scaled = math.exp(max(value, -500.0))
+        return 1.0 / (1.0 + math.exp(-value)) if value < _FAR else 1.0
+    scaled = math.exp(value) if value > -_FAR else 0.0
     return scaled / (1.0 + scaled)

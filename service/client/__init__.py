@@ -1,0 +1,62 @@
+"""The Python client of a running askwhen: `Client`, and `AsyncClient` for coroutines. It imports nothing else of the service."""
+
+from service.client.calls import Order
+from service.client.clients import AsyncClient, Client
+from service.client.errors import BadAnswer, Broken, Busy, ClientError, Conflict, Invalid, NotFound, Refused, Unauthorized, Unreachable
+from service.client.retries import ONCE, Retries
+from service.client.values import (
+    Budget,
+    Decision,
+    Label,
+    LabelValue,
+    Lease,
+    Outcome,
+    Page,
+    Place,
+    Prediction,
+    Problem,
+    Query,
+    Question,
+    QuestionState,
+    Sample,
+    SampleState,
+    Stream,
+    Summary,
+    Vote,
+)
+
+__all__ = [
+    "ONCE",
+    "AsyncClient",
+    "BadAnswer",
+    "Broken",
+    "Budget",
+    "Busy",
+    "Client",
+    "ClientError",
+    "Conflict",
+    "Decision",
+    "Invalid",
+    "Label",
+    "LabelValue",
+    "Lease",
+    "NotFound",
+    "Order",
+    "Outcome",
+    "Page",
+    "Place",
+    "Prediction",
+    "Problem",
+    "Query",
+    "Question",
+    "QuestionState",
+    "Refused",
+    "Retries",
+    "Sample",
+    "SampleState",
+    "Stream",
+    "Summary",
+    "Unauthorized",
+    "Unreachable",
+    "Vote",
+]
