@@ -28,9 +28,9 @@ class Protocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser, which keeps a head in memory until it is complete."""
-        self._piece = len(data)
+        self._piece, begun = len(data), self._heading
         super().data_received(data)
-        if self._heading:
+        if begun and self._heading:  # of a piece in which a head begins, the most may be the body before it
             self._head += len(data)
             if self._head > MAX_HEAD and not self.transport.is_closing():
                 self._refusal = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE

@@ -78,7 +78,7 @@ RAW = {
     "an overlong slash": ([b"GET /v1/streams%c0%afs HTTP/1.1\r\nHost: x\r\n\r\n"], 404),
     "a path of 100 kB": ([b"GET /" + b"x" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n"], 431),
     "a header of 1 MB": (headers(b"X: " + b"x" * 1_000_000), 431),
-    "headers without an end": ([b"GET / HTTP/1.1\r\n", *[b"X: " + b"x" * 10_000 + b"\r\n"] * 7], 431),
+    "headers without an end": ([b"GET / HTTP/1.1\r\n", *[b"X: " + b"x" * 10_000 + b"\r\n"] * 60], 431),
     "a name of 300 kB": (headers(b"x" * 300_000 + b": 1"), 431),
     "101 headers": (headers(*[b"X: x"] * 101), 431),
     "Content-Length in words": ([HEAD, b"Content-Length: many\r\n\r\n"], 400),
@@ -157,6 +157,20 @@ def test_a_head_of_just_the_bound_is_taken(server):
     head = HEAD + b"X: " + b"x" * 60_000 + b"\r\nContent-Length: %d\r\n\r\n" % len(body)
 
     assert exchanged(server, [head + body])[0] == 200
+
+
+def test_a_head_that_begins_behind_a_long_body_is_taken(server):
+    """What comes before it in the same piece does not count."""
+    body = b'{"id": "known", "features": {"x": 1}}' + b" " * 200_000
+    request = HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body
+    host, port = server.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(request + request[:50])
+        first = connection.recv(65_536)
+        connection.sendall(request[50:])
+        second = connection.recv(65_536)
+
+    assert (first[:15], second[:15]) == (b"HTTP/1.1 200 OK", b"HTTP/1.1 200 OK")
 
 
 def test_an_upgrade_is_not_followed(server):
