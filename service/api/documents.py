@@ -43,7 +43,7 @@ _SHAPES: dict[str, _Shape] = {
     "get_sample": _Shape(None, {200: schemas.HeldOut}, _READ),
     "delete_sample": _Shape(None, {200: schemas.ErasedOut}, (404, 422, 503, 507)),
     "post_labels": _Shape(schemas.LabelIn, {200: schemas.LabelOut}, (409, *_WRITE), batches=True),
-    "delete_label": _Shape(None, {200: schemas.LabelOut}, (404, 422, 503, 507)),
+    "delete_label": _Shape(None, {200: schemas.LabelOut}, (404, 409, 422, 503, 507)),
     "list_queries": _Shape(None, {200: schemas.QueriesOut}, _READ),
     "claim_queries": _Shape(schemas.ClaimIn, {200: schemas.QueriesOut}, (404, 413, 415, 422)),
     "skip_query": _Shape(schemas.SkipIn, {200: schemas.LabelOut}, (409, *_WRITE)),
