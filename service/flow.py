@@ -80,27 +80,31 @@ class Flow:
     def answer_to(self, stream: str, sample_id: str | None, features: Features, origin: Origin = NOWHERE) -> Answer | Awaitable[Answer]:
         """The answer itself where nothing has to be waited for, which is nearly always; else what will give it."""
         live = self._streams[stream]
+        remember = sample_id is not None
         if sample_id is None:
-            return self._answer(live, uuid.uuid4().hex, features, origin, remember=False)
-        if live.busy(sample_id):
+            sample_id = uuid.uuid4().hex
+        elif live.busy(sample_id):
             return self._in_turn(live, sample_id, features, origin)
-        remembered = self._memory.get(stream, sample_id)
-        if remembered is not None:
-            return self._again(stream, _same(remembered, sample_id, features))
-        if sample_id in live.learner.queries.samples:
-            return self._in_turn(live, sample_id, features, origin)
-        return self._answer(live, sample_id, features, origin, remember=True)
-
-    def _answer(self, live: Live, sample_id: str, features: Features, origin: Origin, *, remember: bool) -> Answer | Awaitable[Answer]:
+        else:
+            remembered = self._memory.get(stream, sample_id)
+            if remembered is not None:
+                return self._again(stream, _same(remembered, sample_id, features))
+            if sample_id in live.learner.queries.samples:
+                return self._in_turn(live, sample_id, features, origin)
         decision, seconds = self._decide(live, sample_id, features)
         if not decision.query.ask:
             return self._answered(live, decision, features, seconds, remember=remember)
+        return self._asking(live, decision, features, origin, seconds, remember=remember)
+
+    def _asking(
+        self, live: Live, decision: Decision, features: Features, origin: Origin, seconds: float, *, remember: bool
+    ) -> "asyncio.Future[Answer]":
         standing = self._ask(live, decision, features, origin)
-        live.hold(sample_id)
+        live.hold(decision.id)
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
         def told(known: "asyncio.Future[Decision]") -> None:
-            live.let_go(sample_id)
+            live.let_go(decision.id)
             try:
                 result = self._answered(live, known.result(), features, seconds, remember=remember)
             except Exception as error:  # noqa: BLE001 - it is the waiting request's

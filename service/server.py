@@ -15,9 +15,10 @@ import uvicorn
 from service.bootstrap import Service
 from service.core.errors import Unusable
 from service.settings import Settings
-from service.wire import Protocol
+from service.wire import Wire
 
 _DRAIN = 10  # seconds that running requests have
+_SWITCH = 0.001  # seconds that the log's writer waits for a busy loop to let it go on
 _KEEP_ALIVE = 75  # seconds that an idle connection stays open: longer than the minute after which proxies give theirs up
 
 
@@ -79,13 +80,14 @@ def serve(settings: Settings) -> None:
     """Serve until a signal comes."""
     _log_plainly(settings.log_level)
     tls = _tls(settings)
+    sys.setswitchinterval(_SWITCH)
     service = Service(settings)
     config = uvicorn.Config(
         service.app,
+        http=Wire,
         host=settings.host,
         port=settings.port,
         log_config=None,
-        http=Protocol,
         ws="none",
         access_log=False,
         proxy_headers=False,  # nobody asks where a request came from

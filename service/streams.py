@@ -4,7 +4,7 @@ It answers "which" and "whose turn"; what is done with a stream stands in `servi
 """
 
 import asyncio
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from heapq import heapify, heappop, heappush
@@ -119,15 +119,16 @@ class Memory:
     def __init__(self, capacity: int) -> None:
         """Remember so many."""
         self._capacity = capacity
-        self._answers: dict[str, dict[str, Remembered]] = {}
+        self._answers: defaultdict[str, dict[str, Remembered]] = defaultdict(dict)
         self._order: deque[tuple[str, str, Remembered]] = deque()
 
     def put(self, stream: str, sample_id: str, remembered: Remembered) -> None:
         """Remember an answer."""
-        self._answers.setdefault(stream, {})[sample_id] = remembered
-        self._order.append((stream, sample_id, remembered))
-        while len(self._order) > self._capacity:
-            self._drop(*self._order.popleft())
+        self._answers[stream][sample_id] = remembered
+        order = self._order
+        order.append((stream, sample_id, remembered))
+        if len(order) > self._capacity:
+            self._drop(*order.popleft())
 
     def get(self, stream: str, sample_id: str) -> Remembered | None:
         """The answer that was given, if it is remembered."""

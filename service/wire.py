@@ -1,61 +1,77 @@
-"""HTTP/1.1 as uvicorn speaks it, with what it leaves open: bounds on a request's head, and problems for what is no HTTP at all.
+"""uvicorn's protocol with a short cut: a whole small request that can be answered at once gets its answer where it was read.
 
-Requests are answered elsewhere.
+Most samples need nothing from the disk. For them the task, the coroutines and the messages of ASGI cost more than the decision. Parsing,
+keep-alive, pipelining and shutdown stay uvicorn's; whatever the app does not answer at once goes the way of ASGI.
 """
 
-from http import HTTPStatus
-from typing import Any
+from collections.abc import Awaitable
+from typing import Any, Protocol
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
-from service.api.errors import MEDIA_TYPE, problem
-
-MAX_HEAD = 65_536  # bytes of a request's target and headers
-MAX_HEADERS = 100
-_TOO_LARGE = f"a request has at most {MAX_HEADERS} headers here, of at most {MAX_HEAD} bytes together with its target"
+from service.api.replies import Reply
+from service.heads import BoundedHeads
 
 
-class Protocol(HttpToolsProtocol):
-    """A connection."""
+class AtOnce(Protocol):
+    """An ASGI app that can answer some requests without ASGI."""
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        """Take what uvicorn gives."""
-        super().__init__(*arguments, **named)
-        self._heading = False
-        self._head = 0  # bytes of an incomplete head before this piece
-        self._piece = 0  # bytes
-        self._refusal = HTTPStatus.BAD_REQUEST
+    def at_once(self, scope: Any, body: bytes) -> Reply | Awaitable[Reply] | None:
+        """Answer a request that is complete; None for one that goes the way of ASGI."""
+        ...
+
+
+class Wire(BoundedHeads):
+    """One connection."""
+
+    _begun: Any = None  # the app of a request whose body is still coming
 
     def data_received(self, data: bytes) -> None:
-        """Feed the parser, which keeps a head in memory until it is complete."""
-        self._piece, begun = len(data), self._heading
+        """Read; a request that is not whole by now is begun as ever."""
         super().data_received(data)
-        if begun and self._heading:  # of a piece in which a head begins, the most may be the body before it
-            self._head += len(data)
-            if self._head > MAX_HEAD and not self.transport.is_closing():
-                self._refusal = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
-                self.send_400_response(_TOO_LARGE)
+        if self._begun is not None:
+            app, self._begun = self._begun, None
+            super()._start_asgi_task(self.cycle, app)
 
-    def on_message_begin(self) -> None:
-        """Begin to count."""
-        super().on_message_begin()
-        self._heading, self._head = True, 0
+    def on_message_complete(self) -> None:
+        """Answer a request that came in one piece."""
+        super().on_message_complete()
+        if self._begun is not None:
+            app, self._begun = self._begun, None
+            self._answer(self.cycle, app)
 
-    def on_headers_complete(self) -> None:
-        """Raise, which the parser turns into a refusal, where there is too much of them."""
-        self._heading = False
-        if len(self.headers) > MAX_HEADERS or (self._head + self._piece > MAX_HEAD and self._size() > MAX_HEAD):
-            self._refusal = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
-            raise ValueError
-        super().on_headers_complete()
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        if cycle is self.cycle and cycle.more_body and not cycle.waiting_for_100_continue and not self.flow.write_paused:
+            self._begun = app
+        else:
+            super()._start_asgi_task(cycle, app)
 
-    def _size(self) -> int:
-        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+    def _answer(self, cycle: RequestResponseCycle, app: AtOnce) -> None:
+        answer = app.at_once(cycle.scope, bytes(cycle.body)) if hasattr(app, "at_once") else None
+        if answer is None:
+            super()._start_asgi_task(cycle, app)  # type: ignore[arg-type]
+        elif isinstance(answer, Reply):
+            self._write(cycle, answer)
+        else:
+            task = self.loop.create_task(self._write_later(cycle, answer))
+            task.add_done_callback(self.tasks.discard)
+            self.tasks.add(task)
 
-    def send_400_response(self, msg: str) -> None:
-        """Refuse what is no request, and close."""
-        reply = problem(self._refusal, msg if self._refusal == HTTPStatus.BAD_REQUEST else _TOO_LARGE, "/")
-        line = f"HTTP/1.1 {self._refusal.value} {self._refusal.phrase}\r\nConnection: close\r\n"
-        head = f"{line}Content-Type: {MEDIA_TYPE}\r\nContent-Length: {len(reply.body)}\r\n\r\n"
-        self.transport.write(head.encode() + reply.body)
-        self.transport.close()
+    async def _write_later(self, cycle: RequestResponseCycle, answer: Awaitable[Reply]) -> None:
+        self._write(cycle, await answer)
+
+    def _write(self, cycle: RequestResponseCycle, reply: Reply) -> None:
+        cycle.response_started = cycle.response_complete = True
+        if cycle.disconnected:
+            return
+        lines = [STATUS_LINE[reply.status]]
+        for name, value in cycle.default_headers:
+            lines += (name, b": ", value, b"\r\n")
+        for name, value in reply.head():
+            lines += (name, b": ", value, b"\r\n")
+        lines.append(b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n")
+        lines.append(reply.body)
+        self.transport.write(b"".join(lines))
+        if not cycle.keep_alive:
+            self.transport.close()
+        self.on_response_complete()

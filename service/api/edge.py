@@ -4,17 +4,17 @@ A function of plain ASGI, since a sample's whole decision costs less than a fram
 """
 
 import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from starlette.types import ASGIApp
 
-from service.api.bodies import Receive, headers_of
+from service.api.bodies import Headers, Receive, headers_of
 from service.api.errors import Overloaded, of_anything
 from service.api.intake import Intake
 from service.api.replies import Reply, Send
 from service.api.scopes import needed
-from service.guard import Guard, Scope
+from service.guard import Guard, Pass, Scope
 
 _STREAMS = "/v1/streams/"
 _INGEST = frozenset({Scope.INGEST})
@@ -44,7 +44,14 @@ class Edge:
             return
         self._working += 1
         try:
-            reply = await self._reply(scope, receive)
+            path: str = scope["path"]
+            try:
+                headers = headers_of(scope["headers"])
+                intake, scopes, stream = self._way(scope["method"], path)
+                granted = self._admitted(headers, scopes)
+                reply = None if intake is None else await intake.reply(stream, path, headers, receive, granted)
+            except Exception as error:  # noqa: BLE001 - every error has an answer
+                reply = self._refusal(error, path)
             if reply is None:
                 await self._inner(scope, receive, send)
             else:
@@ -52,33 +59,55 @@ class Edge:
         finally:
             self._working -= 1
 
-    async def _reply(self, scope: Request, receive: Receive) -> Reply | None:
-        try:
-            return await self._own(scope, receive)
-        except Exception as error:  # noqa: BLE001 - every error has an answer
-            reply = of_anything(error, scope["path"])
-            self._refused(reply.status)
-            return reply
+    def at_once(self, scope: Request, body: bytes) -> Reply | Awaitable[Reply] | None:
+        """The answer to a complete request that brings one sample as JSON; None for any other, which goes the way of ASGI.
 
-    async def _own(self, scope: Request, receive: Receive) -> Reply | None:
+        It is the way of ASGI without its messages: the same checks in the same order, and the same taker.
+        """
+        path: str = scope["path"]
+        if scope["method"] != "POST" or not path.startswith(_STREAMS):
+            return None
+        intake, scopes, stream = self._way("POST", path)
+        raw = scope["headers"]
+        headers = dict(raw)
+        if intake is not self._samples or len(headers) < len(raw) or not intake.takes_at_once(headers, body):
+            return None
+        try:
+            self._admitted(headers, scopes)
+            answer = intake.take(stream, headers, body)
+        except Exception as error:  # noqa: BLE001 - every error has an answer
+            return self._refusal(error, path)
+        return Reply(answer) if isinstance(answer, bytes) else self._waited(answer, path)
+
+    async def _waited(self, answer: Awaitable[bytes], path: str) -> Reply:
+        self._working += 1
+        try:
+            return Reply(await answer)
+        except Exception as error:  # noqa: BLE001 - the same
+            return self._refusal(error, path)
+        finally:
+            self._working -= 1
+
+    def _refusal(self, error: Exception, path: str) -> Reply:
+        reply = of_anything(error, path)
+        self._refused(reply.status)
+        return reply
+
+    def _way(self, method: str, path: str) -> tuple[Intake | None, frozenset[Scope] | None, str]:
+        """Who takes a request in (None: FastAPI), the scopes that it needs, and its stream."""
+        if method == "POST" and path.startswith(_STREAMS):
+            if path.endswith("/samples") and "/" not in (stream := path[12:-8]):
+                return self._samples, _INGEST, stream
+            if path.endswith("/labels") and "/" not in (stream := path[12:-7]):
+                return self._labels, _LABEL, stream
+        return None, needed(method, path), ""
+
+    def _admitted(self, headers: Headers, scopes: frozenset[Scope] | None) -> Pass | None:
         if self._working > self._most:
             raise Overloaded(f"the server is busy with {self._most} requests; try again")
-        path: str = scope["path"]
-        if scope["method"] == "POST" and path.startswith(_STREAMS):
-            if path.endswith("/samples") and "/" not in (stream := path[12:-8]):
-                return await self._take_in(self._samples, _INGEST, stream, scope, receive)
-            if path.endswith("/labels") and "/" not in (stream := path[12:-7]):
-                return await self._take_in(self._labels, _LABEL, stream, scope, receive)
-        scopes = needed(scope["method"], path)
-        if scopes is not None and not self._guard.open:
-            granted = self._guard.admit(headers_of(scope["headers"]).get(b"authorization"), scopes, time.monotonic())
-            if granted is not None:
-                granted.spend(1)
-        return None
-
-    async def _take_in(self, intake: Intake, scopes: frozenset[Scope], stream: str, scope: Request, receive: Receive) -> Reply:
-        headers = headers_of(scope["headers"])
-        granted = None
-        if not self._guard.open:
-            granted = self._guard.admit(headers.get(b"authorization"), scopes, time.monotonic())
-        return await intake.reply(stream, scope["path"], headers, receive, granted)
+        if scopes is None or self._guard.open:
+            return None
+        granted = self._guard.admit(headers.get(b"authorization"), scopes, time.monotonic())
+        if granted is not None:
+            granted.spend(1)
+        return granted

@@ -55,13 +55,18 @@ class Intake:
         self._limits = limits
         self._turn = turn
 
+    def takes_at_once(self, headers: Headers, body: bytes) -> bool:
+        """Whether a request is one JSON object, and not too long."""
+        return len(body) <= self._limits.body and _is_plain(headers)
+
+    def take(self, stream: str, headers: Headers, body: bytes) -> Answered:
+        """Take in the JSON of one object."""
+        return self._take(stream, Parcel(body, None, None, trace_of(headers), "", idempotency_key_of(headers)))
+
     async def reply(self, stream: str, path: str, headers: Headers, receive: Receive, granted: Pass | None) -> Reply:
         """Answer a request; raises what is wrong with it as a whole."""
-        if headers.get(b"content-type") == b"application/json" and b"content-encoding" not in headers and not is_binary_event(headers):
-            body = await read_body(receive, headers, self._limits.body)
-            answer = self._take(stream, Parcel(body, None, None, trace_of(headers), "", idempotency_key_of(headers)))
-            if granted is not None:
-                granted.spend(1)
+        if _is_plain(headers):
+            answer = self.take(stream, headers, await read_body(receive, headers, self._limits.body))
             return Reply(answer if isinstance(answer, bytes) else await answer)
         return await self._other(stream, path, headers, receive, granted)
 
@@ -132,18 +137,24 @@ class _Job:
         self._granted = granted
         self._most = most
         self._left = most
+        self._paid = 1  # the request itself counted as one
 
     def count(self, objects: int) -> None:
         """Count what came against the key's rate; raises `TooLarge`."""
         if objects > self._left:
             raise TooLarge(f"a batch has at most {self._most} objects")
         self._left -= objects
-        if self._granted is not None:
-            self._granted.spend(objects)
+        if self._granted is not None and objects > self._paid:
+            self._granted.spend(objects - self._paid)
+        self._paid = 0
 
 
 def _array(answers: list[bytes]) -> bytes:
     return b"[" + b",".join(answers) + b"]"
+
+
+def _is_plain(headers: Headers) -> bool:
+    return headers.get(b"content-type") == b"application/json" and b"content-encoding" not in headers and not is_binary_event(headers)
 
 
 async def _settle(answers: list[bytes], under_way: list[tuple[int, asyncio.Future[bytes]]], path: str) -> None:

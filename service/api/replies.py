@@ -25,11 +25,15 @@ class Reply(NamedTuple):
         """Return it as FastAPI's routes give it."""
         return Response(self.body, self.status, dict(self.headers), self.media_type)
 
-    async def send(self, send: Send) -> None:
-        """Send it as the whole answer to a request."""
+    def head(self) -> list[tuple[bytes, bytes]]:
+        """Return its headers as they go over the wire."""
         kind = _JSON_HEADER if self.media_type is JSON else (b"content-type", self.media_type.encode())
         headers = [kind, (b"content-length", b"%d" % len(self.body))]
         if self.headers:
             headers += [(name.lower().encode(), value.encode()) for name, value in self.headers]
-        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        return headers
+
+    async def send(self, send: Send) -> None:
+        """Send it as the whole answer to a request."""
+        await send({"type": "http.response.start", "status": self.status, "headers": self.head()})
         await send({"type": "http.response.body", "body": self.body})

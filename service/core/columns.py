@@ -120,6 +120,7 @@ class Tabular:
         self.one_hot = one_hot
         self.scales: dict[str, Scale] = {}
         self.values: dict[str, None] = {}
+        self._young: dict[str, None] = {}  # scales that still keep their first values
 
     def learn(self, features: Features) -> None:
         """Take one sample's features into the scales and columns."""
@@ -133,7 +134,10 @@ class Tabular:
                     if len(scales) + len(self.values) >= MAX_COLUMNS:
                         continue
                     scale = scales[name] = Scale()
+                    self._young[name] = None
                 scale.learn(float(value))
+                if scale.first is None:
+                    self._young.pop(name, None)
 
     def transform(self, features: Features) -> dict[str, Any]:
         """Return the columns of one sample; nothing is learned."""
@@ -174,24 +178,28 @@ class Tabular:
                     if -_CLIP < scaled < _CLIP and self.scale:
                         vector[name] = scaled
                         continue
-                    vector.update(self.transform({name: value}))
-                    continue
-            self.learn({name: value})
+                else:
+                    scale.learn(float(value))
+            else:
+                self.learn({name: value})
             vector.update(self.transform({name: value}))
         return vector
 
     def kept(self, features: Features) -> Features:
         """Return the numbers of a sample that stand here as they came: those of scales that still keep their first values."""
-        scales = self.scales
-        numbers = ((name, value) for name, value in features.items() if value is not None and value.__class__ is not str)
-        return {name: value for name, value in numbers if name in scales and scales[name].first is not None}
+        if not self._young:
+            return {}
+        kept = ((name, features.get(name)) for name in self._young)
+        return {name: value for name, value in kept if value is not None and value.__class__ is not str}
 
     def forget(self, features: Features) -> None:
         """Take a sample's numbers out of the scales that still keep their first values, wherever they stand there."""
         for name, value in self.kept(features).items():
             scale = self.scales.pop(name)
             left = scale.without(float(value or 0.0))
-            if left is not None:
+            if left is None:
+                del self._young[name]
+            else:
                 self.scales[name] = left
 
     def _learn_value(self, name: str, value: str) -> None:
@@ -214,6 +222,7 @@ class Tabular:
         """Continue what `state` gave."""
         scales, values = state
         self.scales = {name: Scale.of(scale) for name, scale in scales.items()}
+        self._young = {name: None for name, scale in self.scales.items() if scale.first is not None}
         self.values = dict.fromkeys(values)
 
 

@@ -28,14 +28,17 @@ _Queued = _Encoded | Future[None]
 
 _SCHEMA = """
 CREATE TABLE events (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, stream TEXT NOT NULL, kind TEXT NOT NULL, slot TEXT, sample TEXT, body BLOB NOT NULL
+    seq INTEGER PRIMARY KEY, stream TEXT NOT NULL, kind TEXT NOT NULL, slot TEXT, sample TEXT, body BLOB NOT NULL
 );
 CREATE INDEX events_of_stream ON events (stream, seq);
 CREATE UNIQUE INDEX events_in_slot ON events (stream, slot) WHERE slot IS NOT NULL;
 CREATE INDEX events_of_sample ON events (stream, sample) WHERE sample IS NOT NULL;
 CREATE INDEX erasures ON events (stream, seq) WHERE kind = 'erased';
 CREATE TABLE unscrubbed (seq INTEGER PRIMARY KEY);
+CREATE TABLE dropped (last INTEGER NOT NULL);  -- the position of the last drop of a stream, so that none is used twice
 """
+_LAST = "SELECT max(coalesce((SELECT max(seq) FROM events), 0), coalesce((SELECT max(last) FROM dropped), 0))"
+_INSERT = "INSERT OR REPLACE INTO events (seq, stream, kind, slot, sample, body) VALUES "  # what stands in the slot goes
 
 
 class SqliteLog(SqliteReader):
@@ -52,8 +55,8 @@ class SqliteLog(SqliteReader):
         except BaseException:
             self._folder_lock.release()
             raise
-        row = self._writer.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
-        self._last = row[0] if row else 0
+        self._last = self._writer.execute(_LAST).fetchone()[0]
+        self._doubtful = True  # whether something may stand behind `_last`
         self._queue: SimpleQueue[_Queued | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
@@ -130,12 +133,11 @@ class SqliteLog(SqliteReader):
 
     def _commit(self, batch: list[_Encoded]) -> list[Result]:
         try:
-            self._writer.execute("BEGIN IMMEDIATE")
-            # A batch that was reported as failed, although it may have landed, must not be there.
-            self._writer.execute("DELETE FROM events WHERE seq > ?", (self._last,))
-            for position, (entry, body) in enumerate(batch, self._last + 1):
-                self._store(position, entry, body)
-            self._writer.execute("COMMIT")
+            if self._doubtful or any(entry.event is None or isinstance(entry.event, Erased) for entry, _ in batch):
+                self._commit_steps(batch)
+            else:
+                # One statement is a transaction of its own, and leaves the interpreter to others from its beginning to its sync.
+                self._insert(self._last + 1, batch)
         except Exception as error:  # noqa: BLE001 - whatever happens, the writer goes on and the batch gets its answer
             self._start_over()
             return [Result(entry, 0, failure(error)) for entry, _ in batch]
@@ -143,19 +145,34 @@ class SqliteLog(SqliteReader):
         self._last += len(batch)
         return results
 
+    def _commit_steps(self, batch: list[_Encoded]) -> None:
+        self._writer.execute("BEGIN IMMEDIATE")
+        # A batch that was reported as failed, although it may have landed, must not be there.
+        self._writer.execute("DELETE FROM events WHERE seq > ?", (self._last,))
+        for position, (entry, body) in enumerate(batch, self._last + 1):
+            self._store(position, entry, body)
+        self._writer.execute("COMMIT")
+        self._doubtful = False
+
+    def _insert(self, first: int, batch: list[_Encoded]) -> None:
+        row: list[object] = []
+        for position, (entry, body) in enumerate(batch, first):
+            event = entry.event
+            row += (position, entry.stream, type(event).__name__.lower(), entry.slot, None if event is None else sample_of(event), body)
+        self._writer.execute(_INSERT + ", ".join(["(?, ?, ?, ?, ?, ?)"] * len(batch)), row)
+
     def _store(self, seq: int, entry: Entry, body: bytes) -> None:
         event = entry.event
         if event is None or isinstance(event, Erased):
             self._writer.execute("INSERT INTO unscrubbed (seq) VALUES (?)", (seq,))
         if event is None:
             self._writer.execute("DELETE FROM events WHERE stream = ?", (entry.stream,))
+            self._writer.execute("DELETE FROM dropped")
+            self._writer.execute("INSERT INTO dropped (last) VALUES (?)", (seq,))
             return
         if isinstance(event, Erased):
             self._erase(entry.stream, event)
-        if entry.slot is not None:
-            self._writer.execute("DELETE FROM events WHERE stream = ? AND slot = ?", (entry.stream, entry.slot))
-        row = (seq, entry.stream, type(event).__name__.lower(), entry.slot, sample_of(event), body)
-        self._writer.execute("INSERT INTO events (seq, stream, kind, slot, sample, body) VALUES (?, ?, ?, ?, ?, ?)", row)
+        self._insert(seq, [(entry, body)])
 
     def _erase(self, stream: str, event: Erased) -> None:
         update = "UPDATE events SET body = ? WHERE seq = ?"
@@ -172,6 +189,7 @@ class SqliteLog(SqliteReader):
         return [(seq, decode(body)) for seq, body in self._writer.execute(query, values)]
 
     def _start_over(self) -> None:
+        self._doubtful = True
         with contextlib.suppress(sqlite3.Error):
             if self._writer.in_transaction:
                 self._writer.execute("ROLLBACK")
