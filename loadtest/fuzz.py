@@ -42,8 +42,8 @@ def schemathesis(url: str, key: str, report: Path, examples: int) -> None:
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{url}/openapi.json", "--header", f"Authorization: Bearer {key}"]
     command += ["--checks", "all", "--max-examples", str(examples), "--seed", SEED, "--generation-database", "none"]
     command += ["--continue-on-failure", "--warnings", "off", "--report", "json", "--report-json-path", str(report)]
-    environment = {**os.environ, "SCHEMATHESIS_HOOKS": "loadtest.fuzz_hooks"}
-    subprocess.run(command, check=False, env=environment)
+    environment = {**os.environ, "SCHEMATHESIS_HOOKS": "loadtest.fuzz_hooks", "PYTHONPATH": str(Path.cwd())}
+    subprocess.run(command, check=False, env=environment, cwd=report.parent)  # it keeps a cache where it runs
 
 
 def fuzz(folder: Path, examples: int) -> Found:
