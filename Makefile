@@ -93,6 +93,10 @@ budget-check: setup  ## Prove the label budget on many streams and rules
 kill-loop: setup  ## Kill the server ROUNDS times at random and audit what it remembers
 	$(PY) -m loadtest.kill_loop --rounds $(ROUNDS) $(ARGS)
 
+.PHONY: fuzz
+fuzz: setup  ## Send thousands of generated requests that OpenAPI allows, and that it does not
+	$(PY) -m loadtest.fuzz $(ARGS)
+
 # URL=... loads a running server instead of a fresh one.
 .PHONY: loadtest
 loadtest: setup  ## Drive a day of traffic through the API, then look for the ceiling

@@ -9,7 +9,7 @@ import structlog
 
 from service.core.catalogue import effective
 from service.core.config import StreamConfig, merge_patch
-from service.core.errors import Conflict, Invalid, UnknownStream
+from service.core.errors import Conflict, UnknownStream
 from service.core.events import Configured, Event
 from service.core.learner import Learner
 from service.core.records import Applied
@@ -90,7 +90,8 @@ class Administration:
     async def _replace(self, live: Live, config: StreamConfig) -> None:
         learner = live.learner
         if config.labels.per_sample != learner.config.labels.per_sample and learner.queries.voted:
-            raise Invalid("/labels/per_sample", "this cannot change once there are labels: what they taught depends on it")
+            message = "`labels.per_sample` cannot change once there are labels: what they taught depends on it"
+            raise Conflict(message)
         if config != learner.config:
             await folded(self._journal.append(live.name, Configured(self._clock(), config)), _SILENT)
             _log.info("stream changed", stream=live.name)

@@ -48,6 +48,8 @@ class Doorkeeper:
     def look(self) -> None:
         """Take over what changed."""
         if self._keys.changed():
+            self._note()  # a key that was revoked is not asked again when it was used
+            self._keys.changed()  # that was us; what others change from here on is read below
             self._guard.load(self._keys.all(), time.monotonic())
 
     def start(self) -> None:

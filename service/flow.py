@@ -42,10 +42,11 @@ class Learned(NamedTuple):
 
 
 class Held(NamedTuple):
-    """All that is known of a sample: its answer, and what became of its question and labels where it has any."""
+    """All that is known of a sample: its answer, what became of its question and labels where it has any, and where it came from."""
 
     decision: Decision | None
     sample: Sample | None
+    origin: Origin
 
 
 class Flow:
@@ -274,13 +275,14 @@ class Flow:
         live = self._streams[stream]
         sample = live.learner.queries.samples.get(sample_id)
         remembered = self._memory.get(stream, sample_id)
-        decision = None if remembered is None else remembered.decision
-        if decision is None and sample is not None and sample.asked_seq:
+        decision, origin = None if remembered is None else remembered.decision, NOWHERE
+        if sample is not None and sample.asked_seq:
             (event,) = await self.events(stream, [sample.asked_seq])
-            decision = event.decision if isinstance(event, Asked) else None
+            if isinstance(event, Asked):
+                decision, origin = decision or event.decision, event.origin
         if decision is None and sample is None:
             raise UnknownSample(_NOT_HELD.format(sample_id))
-        return Held(decision, sample)
+        return Held(decision, sample, origin)
 
 
 def _same(remembered: Remembered, sample_id: str, features: Features) -> Decision:

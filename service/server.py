@@ -13,6 +13,7 @@ import structlog
 import uvicorn
 
 from service.bootstrap import Service
+from service.core.errors import Unusable
 from service.settings import Settings
 from service.wire import Wire
 
@@ -60,11 +61,16 @@ class _Server(uvicorn.Server):
 def _tls(settings: Settings) -> dict[str, Any]:
     if settings.ssl_certfile is None:
         return {}
-    password = settings.ssl_keyfile_password
+    password = None if settings.ssl_keyfile_password is None else settings.ssl_keyfile_password.get_secret_value()
+    try:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=settings.ssl_ca_certs)
+        context.load_cert_chain(settings.ssl_certfile, settings.ssl_keyfile, password or "")
+    except OSError as error:  # ssl.SSLError is one
+        raise Unusable(f"the certificate, its key or the authorities cannot be used: {error}") from None
     return {
         "ssl_certfile": settings.ssl_certfile,
         "ssl_keyfile": settings.ssl_keyfile,
-        "ssl_keyfile_password": None if password is None else password.get_secret_value(),
+        "ssl_keyfile_password": password,
         "ssl_ca_certs": None if settings.ssl_ca_certs is None else str(settings.ssl_ca_certs),
         "ssl_cert_reqs": ssl.CERT_NONE if settings.ssl_ca_certs is None else ssl.CERT_REQUIRED,
     }
@@ -73,6 +79,7 @@ def _tls(settings: Settings) -> dict[str, Any]:
 def serve(settings: Settings) -> None:
     """Serve until a signal comes."""
     _log_plainly(settings.log_level)
+    tls = _tls(settings)
     sys.setswitchinterval(_SWITCH)
     service = Service(settings)
     config = uvicorn.Config(
@@ -81,11 +88,12 @@ def serve(settings: Settings) -> None:
         host=settings.host,
         port=settings.port,
         log_config=None,
+        ws="none",
         access_log=False,
         proxy_headers=False,  # nobody asks where a request came from
         timeout_graceful_shutdown=_DRAIN,
         timeout_keep_alive=_KEEP_ALIVE,
         server_header=False,
-        **_tls(settings),
+        **tls,
     )
     _Server(config).run()

@@ -9,9 +9,10 @@ What came in one turn of the loop is decided together, then answered together: a
 from collections.abc import Awaitable
 from typing import Any, ClassVar, Protocol
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from service.api.replies import Reply
+from service.heads import BoundedHeads
 
 
 class AtOnce(Protocol):
@@ -22,7 +23,7 @@ class AtOnce(Protocol):
         ...
 
 
-class Wire(HttpToolsProtocol):
+class Wire(BoundedHeads):
     """One connection."""
 
     _begun: Any = None  # the app of a request whose body is still coming

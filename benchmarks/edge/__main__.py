@@ -95,7 +95,12 @@ class Bench:
     def _scenarios(self, plain: Service, often: Service) -> Iterator[latency.Scenario]:
         """The service at rest and disturbed, where it can be; last with its other process on the other core."""
         yield latency.Scenario("askwhen", plain, None)
-        several = [(often, disturbances.SNAPSHOTS), (plain, disturbances.REPLAY), (plain, disturbances.BATCHES)]
+        several = [
+            (often, disturbances.SNAPSHOTS),
+            (plain, disturbances.REPLAY),
+            (plain, disturbances.BATCHES),
+            (plain, disturbances.REFUSALS),
+        ]
         for service, disturbance in several:
             self.console.print(f"preparing: {disturbance.name}")
             try:

@@ -12,12 +12,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import httpx
 
 from benchmarks.edge import batches, workload
 from benchmarks.edge.targets import Service, client, teach
-from benchmarks.edge.wire import Connection, head_of, post, post_all
+from benchmarks.edge.wire import Connection, RefusedError, head_of, post, post_all
 
 FOREST, HISTORY = "forest", "history"
 BATCH_LINES = 10_000
@@ -27,6 +28,7 @@ _LOOK = 0.1  # seconds between looks whether a rebuild or snapshot is over
 _PATIENCE = 60.0  # seconds that a snapshot may take
 _MOST_LABELS = 20_000  # labels after which a forest must be large enough
 _STEP = 250  # labels of a forest between looks at its snapshot
+_PAUSE = 0.002  # seconds between bad requests
 _TEACHERS = 16  # connections
 
 _serial = itertools.count()
@@ -178,6 +180,42 @@ def large_batches(service: Service, stop: threading.Event) -> int:
     return sent
 
 
+# Bad requests
+
+
+_BAD = (
+    (422, b'{"features": {"x": 1e999}}'),
+    (422, b'{"features": {"x": 1, "x": 2}}'),
+    (422, b'{"features":' + b"[" * 1_000 + b"]" * 1_000 + b"}"),
+    (422, b'{"features": {"x": "' + b":" * 50_000 + b'"}, "fields": 1}'),
+    (422, b"\xff" * 10_000),
+    (413, b" " * 2_000_000),
+)
+
+
+def nothing(_service: Service, _scale: Scale) -> None:
+    """Nothing has to be prepared."""
+
+
+def bad_requests(service: Service, stop: threading.Event) -> int:
+    """Send one bad request after the other, some hundreds a second; gives their number. Raises where one is taken."""
+    head, connection, sent = head_of(service.target, urlsplit(service.target.samples).path), Connection(service.target), 0
+    with contextlib.closing(connection):
+        while not stop.wait(_PAUSE):
+            status, body = _BAD[sent % len(_BAD)]
+            try:
+                connection.exchange(post(head, body))
+            except RefusedError as refused:
+                if refused.status != status:
+                    raise
+            else:
+                message = "a bad request was taken"
+                raise RuntimeError(message)
+            sent += 1
+    return sent
+
+
 SNAPSHOTS = Disturbance("a forest is snapshotted", grow_forest, snapshots)
 REPLAY = Disturbance("a correction is replayed", teach_history, corrections)
 BATCHES = Disturbance("10,000-line batches come in", make_bulk, large_batches)
+REFUSALS = Disturbance("bad requests pour in", nothing, bad_requests)

@@ -201,7 +201,10 @@ def metrics(
     ProcessCollector(namespace="askwhen", registry=registry)
 
     def render(accept: str) -> tuple[bytes, str]:
-        encode, media_type = choose_encoder(accept)
+        try:
+            encode, media_type = choose_encoder(accept)
+        except ValueError:  # a version that is none
+            encode, media_type = choose_encoder("")
         return encode(registry), media_type
 
     return observer, render

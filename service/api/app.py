@@ -49,7 +49,13 @@ def create_app(
     turn = asyncio.Lock()
     samples = Intake(takers.sample, engine.streams.__getitem__, bounds, turn)
     labels = Intake(takers.label, engine.streams.__getitem__, bounds, turn)
-    app = FastAPI(title="askwhen", version=__version__, summary="Decides what to ask, and learns from every answer.", lifespan=lifespan)
+    app = FastAPI(
+        title="askwhen",
+        version=__version__,
+        summary="Decides what to ask, and learns from every answer.",
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
     errors.install(app, refused)
     Routes(engine, samples, labels, render_metrics, bounds.body).install(app)
     generated = app.openapi

@@ -1,15 +1,38 @@
 """Bodies off the wire: read within a limit, refused as early as can be. What stands in them is judged elsewhere."""
 
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+import re
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 from fastapi import Request
 
 from service.api.errors import CutShort, UnsupportedMedia
-from service.core.errors import TooLarge
+from service.core.errors import Invalid, TooLarge
+from service.guard import Unauthorized
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Headers = Mapping[bytes, bytes]
+
+_CHARSET = re.compile(rb';\s*charset\s*=\s*"?([^";]*)', re.IGNORECASE)
+_ONCE = (b"content-type", b"content-encoding", b"idempotency-key", b"ce-id", b"ce-source", b"ce-specversion", b"ce-type", b"ce-time")
+_SHOWN = 40  # characters of a header that are shown
+
+
+def headers_of(raw: Sequence[tuple[bytes, bytes]]) -> Headers:
+    """The headers by name; raises `Unauthorized` and `Invalid` where one that means one thing came twice."""
+    headers = dict(raw)
+    if len(headers) < len(raw):
+        _refuse_repeated(Counter(name for name, _ in raw))
+    return headers
+
+
+def _refuse_repeated(counts: Mapping[bytes, int]) -> None:
+    if counts.get(b"authorization", 0) > 1:
+        raise Unauthorized("send one key; the header Authorization came twice")
+    for name in _ONCE:
+        if counts.get(name, 0) > 1:
+            raise Invalid("", f"the header {name.decode()} came twice")
 
 
 def media_type_of(headers: Headers) -> str:
@@ -19,7 +42,17 @@ def media_type_of(headers: Headers) -> str:
 
 def unsupported(media_type: str, expected: str = "`Content-Type: application/json`") -> UnsupportedMedia:
     """The refusal of a media type."""
-    return UnsupportedMedia(f"send the body with the header {expected}, not {media_type or 'no media type'}")
+    return UnsupportedMedia(f"send the body with the header {expected}, not {media_type[:_SHOWN] or 'no media type'}")
+
+
+def check_encoding(headers: Headers) -> None:
+    """Raise `UnsupportedMedia` for a body that is compressed, or says that it is not UTF-8."""
+    encoding = headers.get(b"content-encoding", b"identity").strip().lower()
+    if encoding != b"identity":
+        raise UnsupportedMedia(f"send the body without the Content-Encoding {encoding.decode('latin-1')[:_SHOWN]}")
+    charset = _CHARSET.search(headers.get(b"content-type", b""))
+    if charset is not None and charset[1].lower() not in {b"utf-8", b"utf8"}:
+        raise UnsupportedMedia(f"send the body in UTF-8, not in {charset[1].decode('latin-1')[:_SHOWN]}")
 
 
 async def read_body(receive: Receive, headers: Headers, most: int) -> bytes:
@@ -47,10 +80,11 @@ async def read_body(receive: Receive, headers: Headers, most: int) -> bytes:
 
 async def json_body_of(request: Request, most: int) -> bytes:
     """The body of a request that must be JSON; raises `UnsupportedMedia`, `TooLarge` and `CutShort`."""
-    headers = dict(request.scope["headers"])
+    headers = headers_of(request.scope["headers"])
     media_type = media_type_of(headers)
     if media_type != "application/json":
         raise unsupported(media_type)
+    check_encoding(headers)
     return await read_body(request.receive, headers, most)
 
 

@@ -6,9 +6,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from service.api import schemas
+from service.api import schemas, text
+from service.api.configuration import configuration
+from service.api.envelopes import cloud_event
 from service.api.errors import MEDIA_TYPE, Problem
-from service.api.parcels import CLOUD_EVENT, CLOUD_EVENTS, CloudEvent
+from service.api.parcels import CLOUD_EVENT, CLOUD_EVENTS
 from service.api.replies import JSON, NDJSON
 from service.api.scopes import needed
 from service.core.config import StreamConfig
@@ -22,6 +24,7 @@ class _Shape(NamedTuple):
     answers: Mapping[int, Any] = MappingProxyType({})
     errors: tuple[int, ...] = ()
     batches: bool = False
+    headers: tuple[str, ...] = ()
     media_type: str = JSON
 
 
@@ -30,15 +33,17 @@ _WRITE = (404, 413, 415, 422, 503, 507)
 
 _SHAPES: dict[str, _Shape] = {
     "put_stream": _Shape(StreamConfig, {200: schemas.StreamOut, 201: schemas.StreamOut}, (409, 413, 415, 422, 503, 507)),
-    "patch_stream": _Shape(dict[str, Any], {200: schemas.StreamOut}, _WRITE),
+    "patch_stream": _Shape(dict[str, Any], {200: schemas.StreamOut}, (409, *_WRITE)),
     "get_stream": _Shape(None, {200: schemas.StreamOut}, _READ),
     "list_streams": _Shape(None, {200: schemas.StreamsOut}),
     "delete_stream": _Shape(None, {204: None}, (404, 422, 503, 507)),
-    "post_samples": _Shape(schemas.SampleIn, {200: schemas.SampleOut}, (404, 409, 413, 415, 422, 503), batches=True),
+    "post_samples": _Shape(
+        schemas.SampleIn, {200: schemas.SampleOut}, (404, 409, 413, 415, 422, 503), batches=True, headers=("Idempotency-Key", "traceparent")
+    ),
     "get_sample": _Shape(None, {200: schemas.HeldOut}, _READ),
     "delete_sample": _Shape(None, {200: schemas.ErasedOut}, (404, 422, 503, 507)),
     "post_labels": _Shape(schemas.LabelIn, {200: schemas.LabelOut}, (409, *_WRITE), batches=True),
-    "delete_label": _Shape(None, {200: schemas.LabelOut}, (404, 422, 503, 507)),
+    "delete_label": _Shape(None, {200: schemas.LabelOut}, (404, 409, 422, 503, 507)),
     "list_queries": _Shape(None, {200: schemas.QueriesOut}, _READ),
     "claim_queries": _Shape(schemas.ClaimIn, {200: schemas.QueriesOut}, (404, 413, 415, 422)),
     "skip_query": _Shape(schemas.SkipIn, {200: schemas.LabelOut}, (409, *_WRITE)),
@@ -47,6 +52,23 @@ _SHAPES: dict[str, _Shape] = {
     "livez": _Shape(None, {200: schemas.Status}),
     "readyz": _Shape(None, {200: schemas.Status}),
     "metrics": _Shape(None, {200: str}, media_type="text/plain"),
+}
+
+# Where one answer leads to the next request.
+_STREAM = {"stream": "$request.path.stream"}
+_OF_STREAM = {name: {"parameters": _STREAM} for name in ("get_stream", "post_samples", "post_labels", "list_queries", "delete_stream")}
+_OF_SAMPLE = {"parameters": {**_STREAM, "sample_id": "$response.body#/id"}}
+_OF_LABEL = {"parameters": {**_STREAM, "sample_id": "$response.body#/sample_id"}}
+_LINKS: dict[str, dict[int, dict[str, Any]]] = {
+    "put_stream": {200: _OF_STREAM, 201: _OF_STREAM},
+    "post_samples": {
+        200: {
+            "get_sample": _OF_SAMPLE,
+            "post_labels": {"parameters": _STREAM, "requestBody": {"sample_id": "$response.body#/id", "label": "yes"}},
+        }
+    },
+    "post_labels": {200: {"get_sample": _OF_LABEL, "delete_label": _OF_LABEL}},
+    "delete_stream": {204: {"get_stream": {"parameters": _STREAM}}},
 }
 
 _GUARDED = (400, 401, 403, 429, 503)  # what may come of any request that needs a key
@@ -64,36 +86,53 @@ def document(route: str, method: str, path: str) -> dict[str, Any]:
     extra: dict[str, Any] = {}
     if shape.body is not None:
         extra["requestBody"] = {"required": True, **_content(_ways_in(shape.body, batches=shape.batches))}
-    if shape.batches:
-        extra["parameters"] = [_header(name, about) for name, about in _HEADERS.items()]
+    if shape.headers:
+        extra["parameters"] = [_HEADERS[name] for name in shape.headers]
     if scopes is not None:
         extra["security"] = [{"key": sorted(scopes | {Scope.ADMIN})}]
+    for status, links in _LINKS.get(route, {}).items():
+        answers[status]["links"] = {name: {"operationId": name, **link} for name, link in links.items()}
     return {"operation_id": route, "responses": answers, "openapi_extra": extra}
 
 
 def complete(generated: dict[str, Any]) -> dict[str, Any]:
     """Add the schemas that the paths refer to, and how a key is sent."""
     parts = generated.setdefault("components", {})
-    parts["schemas"] = _schemas()
+    parts["schemas"] = _amended(_schemas())
     parts["securitySchemes"] = {
         "key": {"type": "http", "scheme": "bearer", "description": "A key of `askwhen keys create`; a server without keys asks for none."}
     }
     return generated
 
 
+def _header(name: str, schema: dict[str, Any], about: str) -> dict[str, Any]:
+    return {"name": name, "in": "header", "required": False, "description": about, "schema": schema}
+
+
 _HEADERS = {
-    "Idempotency-Key": "Stands in for the `id` of a sample that has none, so that the same request may be sent again.",
-    "traceparent": "W3C trace context; kept with the question.",
+    "Idempotency-Key": _header(
+        "Idempotency-Key",
+        text.IDEMPOTENCY_KEY,
+        "Stands in for the `id` of a sample that has none, so that the same request may be sent again.",
+    ),
+    "traceparent": _header("traceparent", {"type": "string"}, "W3C trace context, kept with the question; ignored if malformed."),
 }
 
 
-def _header(name: str, about: str) -> dict[str, Any]:
-    return {"name": name, "in": "header", "required": False, "description": about, "schema": {"type": "string"}}
+def _amended(generated: dict[str, Any]) -> dict[str, Any]:
+    """The schemas with what no type says: an id stands in its label unless an event around it has one."""
+    label = generated["LabelIn"]
+    label = {**label, "properties": {**label["properties"], "sample_id": text.ID}, "required": ["label", "sample_id"]}
+    return {**generated, **configuration(generated), "LabelIn": label, "LabelInEvent": generated["LabelIn"]}
+
+
+def _event_of(shape: Any) -> dict[str, Any]:
+    return cloud_event({"$ref": _REF.format(name="LabelInEvent")} if shape is schemas.LabelIn else _schema(shape))
 
 
 def _schemas() -> dict[str, Any]:
     shapes = [shape.body for shape in _SHAPES.values()] + [answer for shape in _SHAPES.values() for answer in shape.answers.values()]
-    found = [*shapes, Problem, CloudEvent]
+    found = [*shapes, Problem]
     structs = list(dict.fromkeys(shape for shape in found if isinstance(shape, type) and issubclass(shape, msgspec.Struct)))
     return msgspec.json.schema_components(structs, ref_template=_REF)[1]
 
@@ -101,7 +140,7 @@ def _schemas() -> dict[str, Any]:
 def _ways_in(shape: Any, *, batches: bool) -> dict[str, Any]:
     if not batches:
         return {JSON: shape}
-    return {JSON: shape, NDJSON: Lines(shape), CLOUD_EVENT: CloudEvent, CLOUD_EVENTS: list[CloudEvent]}
+    return {JSON: shape, NDJSON: Lines(shape), CLOUD_EVENT: Event(shape), CLOUD_EVENTS: Events(shape)}
 
 
 def _ways(shape: Any, media_type: str, *, batches: bool) -> dict[str, Any]:
@@ -112,6 +151,18 @@ def _ways(shape: Any, media_type: str, *, batches: bool) -> dict[str, Any]:
 
 class Lines(NamedTuple):
     """One object of a shape a line."""
+
+    shape: Any
+
+
+class Event(NamedTuple):
+    """A CloudEvent that carries an object of a shape."""
+
+    shape: Any
+
+
+class Events(NamedTuple):
+    """An array of them; one that is bad gets a problem in its place, so the array is taken whatever is in it."""
 
     shape: Any
 
@@ -131,6 +182,10 @@ def _content(ways: Mapping[str, Any], shape: Any = None) -> dict[str, Any]:
 def _schema(shape: Any) -> dict[str, Any]:
     if isinstance(shape, Lines):
         return {"type": "string", "description": f"one {shape.shape.__name__} a line"}
+    if isinstance(shape, Event):
+        return _event_of(shape.shape)
+    if isinstance(shape, Events):
+        return {"type": "array", "items": {"anyOf": [_event_of(shape.shape), {}]}, "description": str(Events.__doc__)}
     if isinstance(shape, OneOrMany):
         one, problem = _schema(shape.shape), _schema(Problem)
         return {"anyOf": [one, {"type": "array", "items": {"anyOf": [one, problem]}}]}

@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
-from service.api.bodies import Headers, Receive
+from service.api.bodies import Headers, Receive, headers_of
 from service.api.errors import Overloaded, of_anything
 from service.api.intake import Intake
 from service.api.replies import Reply, Send
@@ -46,7 +46,7 @@ class Edge:
         try:
             path: str = scope["path"]
             try:
-                headers = dict(scope["headers"])
+                headers = headers_of(scope["headers"])
                 intake, scopes, stream = self._way(scope["method"], path)
                 granted = self._admitted(headers, scopes)
                 reply = None if intake is None else await intake.reply(stream, path, headers, receive, granted)
@@ -68,8 +68,9 @@ class Edge:
         if scope["method"] != "POST" or not path.startswith(_STREAMS):
             return None
         intake, scopes, stream = self._way("POST", path)
-        headers = dict(scope["headers"])
-        if intake is not self._samples or not intake.takes_at_once(headers, body):
+        raw = scope["headers"]
+        headers = dict(raw)
+        if intake is not self._samples or len(headers) < len(raw) or not intake.takes_at_once(headers, body):
             return None
         try:
             self._admitted(headers, scopes)

@@ -5,8 +5,8 @@ What an answer is, its taker knows; here is how many come at once, and that a lo
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -15,7 +15,6 @@ from service.api.errors import of_anything
 from service.api.parcels import (
     BATCHES,
     Acknowledged,
-    Batch,
     Contents,
     Parcel,
     batch,
@@ -25,12 +24,14 @@ from service.api.parcels import (
     single,
     trace_of,
 )
-from service.api.replies import JSON, NDJSON, Reply
+from service.api.replies import NDJSON, Reply
+from service.core.errors import TooLarge
 from service.guard import Pass
 
 _TURN = 0.0005  # seconds of a batch before others get the loop
 _UNDER_WAY = 64  # answers of a batch that wait for the disk at once
 
+Item = TypeVar("Item")
 Answered = bytes | Awaitable[bytes]
 Take = Callable[[str, Parcel], Answered]  # stream and parcel to the JSON of its answer; raises what is wrong with it
 
@@ -60,7 +61,7 @@ class Intake:
 
     def take(self, stream: str, headers: Headers, body: bytes) -> Answered:
         """Take in the JSON of one object."""
-        return self._take(stream, Parcel(body, idempotency_key_of(headers), None, trace_of(headers)))
+        return self._take(stream, Parcel(body, None, None, trace_of(headers), "", idempotency_key_of(headers)))
 
     async def reply(self, stream: str, path: str, headers: Headers, receive: Receive, granted: Pass | None) -> Reply:
         """Answer a request; raises what is wrong with it as a whole."""
@@ -73,54 +74,87 @@ class Intake:
         self._exists(stream)
         media_type = media_type_of(headers)
         check_media_type(media_type, headers)
+        idempotency_key_of(headers)  # refused if it is malformed, also where it stands for nothing
         body = await read_body(receive, headers, self._limits.batch if media_type in BATCHES else self._limits.body)
         found = batch(media_type, headers, body, self._limits.objects)
-        if granted is not None and found is not None:
-            granted.spend(len(found.items) - 1)  # the request itself counted as one
         if found is None:
-            answer = self._answer(stream, single(media_type, headers, body))
-            return Reply(answer if isinstance(answer, bytes) else await answer)
-        answers = await self._answers(stream, path, found)
+            return await self._one(_Job(stream, path, granted, self._limits.objects), single(media_type, headers, body))
+        job = _Job(stream, path, granted, self._limits.objects)
+        job.count(len(found.items))
+        async with self._turn:
+            answers = await self._answers(job, found.items, found.open)
         if found.media_type == NDJSON:
             return Reply(b"\n".join(answers) + b"\n" if answers else b"", media_type=NDJSON)
-        return Reply(b"[" + b",".join(answers) + b"]", media_type=JSON)
+        return Reply(_array(answers))
 
-    async def _answers(self, stream: str, path: str, found: Batch) -> list[bytes]:
+    async def _one(self, job: "_Job", contents: Contents) -> Reply:
+        job.count(1)
+        if isinstance(contents, list):
+            async with self._turn:
+                return Reply(await self._several(job, contents))
+        answer = self._answer(job, contents)
+        return Reply(answer if isinstance(answer, bytes) else await answer)
+
+    async def _answers(self, job: "_Job", items: Sequence[Item], opened: Callable[[int, Item], Contents]) -> list[bytes]:
+        """An answer an item; a bad one gets its problem and does not stop the others."""
         answers: list[bytes] = []
         under_way: list[tuple[int, asyncio.Future[bytes]]] = []
-        async with self._turn:
-            until = time.perf_counter() + _TURN
-            for place, item in enumerate(found.items):
-                try:
-                    answer = self._answer(stream, found.open(place, item))
-                except Exception as error:  # noqa: BLE001 - a bad object gets its problem and does not stop the others
-                    answer = of_anything(error, path).body
-                if not isinstance(answer, bytes):
-                    under_way.append((place, asyncio.ensure_future(answer)))
-                    answer = b""
-                answers.append(answer)
-                if len(under_way) >= _UNDER_WAY:
-                    await _settle(answers, under_way, path)
-                if time.perf_counter() > until:
-                    await asyncio.sleep(0)
-                    until = time.perf_counter() + _TURN
-        await _settle(answers, under_way, path)
+        until = time.perf_counter() + _TURN
+        for place, item in enumerate(items):
+            try:
+                contents = opened(place, item)
+                answer = await self._several(job, contents) if isinstance(contents, list) else self._answer(job, contents)
+            except Exception as error:  # noqa: BLE001 - every error has an answer
+                answer = of_anything(error, job.path).body
+            if not isinstance(answer, bytes):
+                under_way.append((place, asyncio.ensure_future(answer)))
+                answer = b""
+            answers.append(answer)
+            if len(under_way) >= _UNDER_WAY:
+                await _settle(answers, under_way, job.path)
+            if time.perf_counter() > until:
+                await asyncio.sleep(0)
+                until = time.perf_counter() + _TURN
+        await _settle(answers, under_way, job.path)
         return answers
 
-    def _answer(self, stream: str, contents: Contents) -> Answered:
+    async def _several(self, job: "_Job", parcels: list[Parcel]) -> bytes:
+        job.count(len(parcels) - 1)
+        return _array(await self._answers(job, parcels, lambda _, parcel: parcel))
+
+    def _answer(self, job: "_Job", contents: Parcel | Acknowledged) -> Answered:
         if isinstance(contents, Acknowledged):
             return msgspec.json.encode(contents._asdict())
-        if isinstance(contents, Parcel):
-            return self._take(stream, contents)
-        return _together([self._take(stream, parcel) for parcel in contents])
+        return self._take(job.stream, contents)
+
+
+class _Job:
+    """A request at work: what its problems name, and how many objects it may still bring."""
+
+    def __init__(self, stream: str, path: str, granted: Pass | None, most: int) -> None:
+        self.stream = stream
+        self.path = path
+        self._granted = granted
+        self._most = most
+        self._left = most
+        self._paid = 1  # the request itself counted as one
+
+    def count(self, objects: int) -> None:
+        """Count what came against the key's rate; raises `TooLarge`."""
+        if objects > self._left:
+            raise TooLarge(f"a batch has at most {self._most} objects")
+        self._left -= objects
+        if self._granted is not None and objects > self._paid:
+            self._granted.spend(objects - self._paid)
+        self._paid = 0
+
+
+def _array(answers: list[bytes]) -> bytes:
+    return b"[" + b",".join(answers) + b"]"
 
 
 def _is_plain(headers: Headers) -> bool:
-    return headers.get(b"content-type") == b"application/json" and not is_binary_event(headers)
-
-
-async def _together(answers: list[Answered]) -> bytes:
-    return b"[" + b",".join([answer if isinstance(answer, bytes) else await answer for answer in answers]) + b"]"
+    return headers.get(b"content-type") == b"application/json" and b"content-encoding" not in headers and not is_binary_event(headers)
 
 
 async def _settle(answers: list[bytes], under_way: list[tuple[int, asyncio.Future[bytes]]], path: str) -> None:

@@ -11,11 +11,14 @@ import msgspec
 
 from service.api.strict import plain_json
 from service.core.errors import Invalid, TooLarge
+from service.core.features import Features, check_features
 
 PREFIX = "org.kubeflow.serving.inference."
 REQUEST = PREFIX + "request"
 
 MOST = 1_000  # samples a request
+_DIMENSIONS = 8  # of a tensor
+_TOO_MANY = f"an inference request has at most {MOST} samples here"
 
 
 def samples(body: bytes, pointer: str = "") -> list[bytes]:
@@ -26,26 +29,27 @@ def samples(body: bytes, pointer: str = "") -> list[bytes]:
     """
     request = plain_json(body)
     if isinstance(request, dict) and isinstance(request.get("instances"), list):
-        found = [_features(instance) for instance in request["instances"]]
+        found = [_features(instance, f"{pointer}/instances/{place}") for place, instance in enumerate(request["instances"][: MOST + 1])]
     elif isinstance(request, dict) and isinstance(request.get("inputs"), list):
         found = _rows(request["inputs"], f"{pointer}/inputs")
     else:
         raise Invalid(pointer, "an inference request has `instances` (protocol V1) or a list of `inputs` (protocol V2)")
     if len(found) > MOST:
-        raise TooLarge(f"an inference request has at most {MOST} samples here")
+        raise TooLarge(_TOO_MANY)
     if not found:
         raise Invalid(pointer, "this inference request holds no sample")
     return [msgspec.json.encode({"features": features}) for features in found]
 
 
-def _features(instance: Any) -> Any:
-    if isinstance(instance, list):
-        return {str(place): value for place, value in enumerate(instance)}
-    return instance if isinstance(instance, dict) else {"0": instance}
+def _features(instance: Any, pointer: str) -> Features:
+    values = instance if isinstance(instance, list) else [instance]
+    features = instance if isinstance(instance, dict) else {str(place): value for place, value in enumerate(values)}
+    check_features(features, pointer)
+    return features
 
 
-def _rows(tensors: Sequence[Any], pointer: str) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
+def _rows(tensors: Sequence[Any], pointer: str) -> list[Features]:
+    rows: list[Features] = []
     for place, tensor in enumerate(tensors):
         columns = _columns(tensor, f"{pointer}/{place}")
         if rows and len(rows) != len(columns):
@@ -53,12 +57,14 @@ def _rows(tensors: Sequence[Any], pointer: str) -> list[dict[str, Any]]:
         rows = rows or [{} for _ in columns]
         for row, values in zip(rows, columns, strict=True):
             row.update(values)
+    for row in rows:
+        check_features(row, pointer)
     return rows
 
 
 class _Tensor(msgspec.Struct):
     name: str
-    shape: Annotated[list[Annotated[int, msgspec.Meta(ge=0)]], msgspec.Meta(min_length=1)]
+    shape: Annotated[list[Annotated[int, msgspec.Meta(ge=0, le=2**31)]], msgspec.Meta(min_length=1, max_length=_DIMENSIONS)]
     data: list[Any]
 
 
@@ -68,14 +74,18 @@ def _columns(raw: Any, pointer: str) -> list[dict[str, Any]]:
     except msgspec.ValidationError:
         message = "a tensor has a `name`, a `shape` that begins with the number of samples, and `data`"
         raise Invalid(pointer, message) from None
-    flat, width = _flat(tensor.data), prod(tensor.shape[1:])
+    flat, width = _flat(tensor.data, f"{pointer}/data"), prod(tensor.shape[1:])
+    if tensor.shape[0] > MOST:
+        raise TooLarge(_TOO_MANY)
     if len(flat) != tensor.shape[0] * width:
         raise Invalid(f"{pointer}/data", f"the shape says {tensor.shape[0] * width} values, there are {len(flat)}")
     names = [tensor.name] if width == 1 else [f"{tensor.name}.{place}" for place in range(width)]
     return [dict(zip(names, flat[start : start + width], strict=True)) for start in range(0, len(flat), width)] if width else []
 
 
-def _flat(data: list[Any]) -> list[Any]:
-    if any(isinstance(item, list) for item in data):
-        return [value for item in data for value in (_flat(item) if isinstance(item, list) else [item])]
-    return data
+def _flat(data: list[Any], pointer: str) -> list[Any]:
+    for _ in range(_DIMENSIONS):
+        if not any(isinstance(item, list) for item in data):
+            return data
+        data = [value for item in data for value in (item if isinstance(item, list) else [item])]
+    raise Invalid(pointer, f"a tensor has at most {_DIMENSIONS} dimensions")

@@ -12,29 +12,34 @@ import msgspec
 from msgspec.structs import replace
 
 from service.api import kserve
-from service.api.bodies import Headers, unsupported
+from service.api.bodies import Headers, check_encoding, unsupported
 from service.api.replies import JSON, NDJSON
+from service.api.schemas import checked_time
 from service.api.strict import plain_json
+from service.api.text import KEY_PATTERN
 from service.core.config import invalid_from
 from service.core.errors import Invalid, TooLarge
+from service.core.features import check_id
 
 CLOUD_EVENT = "application/cloudevents+json"
 CLOUD_EVENTS = "application/cloudevents-batch+json"
 MEDIA_TYPES = (JSON, NDJSON, CLOUD_EVENT, CLOUD_EVENTS)
 BATCHES = (NDJSON, CLOUD_EVENTS)
 
+_KEY = re.compile(KEY_PATTERN)
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _EXPECTED = ", ".join(f"`{media_type}`" for media_type in MEDIA_TYPES)
 
 
 class Parcel(msgspec.Struct, frozen=True, gc=False):
-    """One object: its JSON, where that stands in the request, and the id, time and trace that came around it."""
+    """One object: its JSON, where that stands in the request, the id, time and trace of the event around it, the request's key."""
 
     body: bytes
     id: str | None = None
     time: str | None = None
     traceparent: str | None = None
     pointer: str = ""
+    key: str | None = None
 
 
 class Acknowledged(NamedTuple):
@@ -64,7 +69,7 @@ class CloudEvent(msgspec.Struct):
     type: str
     time: str | None = None
     datacontenttype: str | None = None
-    data: msgspec.Raw | None = None
+    data: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
     data_base64: bytes | None = None
     traceparent: str | None = None
 
@@ -80,10 +85,10 @@ def idempotency_key_of(headers: Headers) -> str | None:
     value = headers.get(b"idempotency-key")
     if value is None:
         return None
-    key = value.decode("latin-1").strip().strip('"')
-    if not key or len(key) > 100 or not key.isprintable():  # noqa: PLR2004 - a line's number must still fit an id
-        raise Invalid("", "an Idempotency-Key has 1 to 100 printable characters")
-    return key
+    key = _KEY.fullmatch(value.decode("latin-1").strip(" "))
+    if key is None:
+        raise Invalid("", "an Idempotency-Key has 1 to 100 printable ASCII characters")
+    return key[1]
 
 
 def is_binary_event(headers: Headers) -> bool:
@@ -95,6 +100,7 @@ def check_media_type(media_type: str, headers: Headers) -> None:
     """Raise `UnsupportedMedia` for a body that is taken in by no way."""
     if not is_binary_event(headers) and media_type not in MEDIA_TYPES:
         raise unsupported(media_type, f"`Content-Type: application/json` (or one of {_EXPECTED})")
+    check_encoding(headers)
 
 
 def single(media_type: str, headers: Headers, body: bytes) -> Contents:
@@ -103,7 +109,7 @@ def single(media_type: str, headers: Headers, body: bytes) -> Contents:
         return _opened(_binary(headers), body, media_type, "")
     if media_type == CLOUD_EVENT:
         return _structured(body)
-    return Parcel(body, idempotency_key_of(headers), None, trace_of(headers))
+    return Parcel(body, traceparent=trace_of(headers), key=idempotency_key_of(headers))
 
 
 def batch(media_type: str, headers: Headers, body: bytes, most: int) -> Batch | None:
@@ -129,7 +135,7 @@ def _lines(headers: Headers, body: bytes, most: int) -> Batch:
     key, trace = idempotency_key_of(headers), trace_of(headers)
 
     def opened(place: int, line: bytes) -> Parcel:
-        return Parcel(line, None if key is None else f"{key}-{place}", None, trace)
+        return Parcel(line, traceparent=trace, key=None if key is None else f"{key}-{place}")
 
     return Batch(items, opened, NDJSON)
 
@@ -145,9 +151,12 @@ def _structured(body: bytes) -> Contents:
         event = msgspec.json.decode(body, type=CloudEvent)
     except msgspec.ValidationError as error:
         raise invalid_from(error) from None
-    if event.data_base64 is not None:
-        return _opened(event, event.data_base64, event.datacontenttype or "", "/data_base64")
-    return _opened(event, bytes(event.data or b"null"), event.datacontenttype or JSON, "/data")
+    data, media_type = bytes(event.data), JSON if event.datacontenttype is None else event.datacontenttype
+    if event.data_base64 is None:
+        return _opened(event, data or b"null", media_type, "/data")
+    if data:
+        raise Invalid("/data_base64", "a CloudEvent has either `data` or `data_base64`")
+    return _opened(event, event.data_base64, media_type, "/data_base64")
 
 
 def _binary(headers: Headers) -> CloudEvent:
@@ -169,13 +178,15 @@ def _binary(headers: Headers) -> CloudEvent:
 def _opened(event: CloudEvent, body: bytes, media_type: str, pointer: str) -> Contents:
     if event.specversion != "1.0":
         raise Invalid("/specversion" if pointer else "", f"CloudEvents 1.0 are taken here, not {event.specversion[:20]!r}")
-    for name, value in (("id", event.id), ("source", event.source), ("type", event.type)):
+    for name, value in (("source", event.source), ("type", event.type)):
         if not value:
             raise Invalid(f"/{name}" if pointer else "", f"a CloudEvent's {name} is not empty")
+    check_id(event.id, "/id" if pointer else "")
+    time = None if event.time is None else checked_time(event.time, "/time" if pointer else "")
     kind = media_type.partition(";")[0].strip().lower()
     if kind != JSON and not kind.endswith("+json"):
         raise unsupported(kind, "`datacontenttype` application/json")
-    around = Parcel(body, event.id, event.time, None if event.traceparent is None else _trace(event.traceparent), pointer)
+    around = Parcel(body, event.id, time, None if event.traceparent is None else _trace(event.traceparent), pointer)
     if event.type.startswith(kserve.PREFIX):
         return _inference(event, around)
     return around
@@ -187,6 +198,7 @@ def _inference(event: CloudEvent, around: Parcel) -> Contents:
     bodies = kserve.samples(around.body, around.pointer)
     if len(bodies) == 1:
         return replace(around, body=bodies[0], pointer="")
+    check_id(f"{event.id}-{len(bodies)}", "/id")
     return [replace(around, body=body, id=f"{event.id}-{place}", pointer="") for place, body in enumerate(bodies)]
 
 

@@ -1,17 +1,16 @@
 """The paths: parse, one call, render. Statuses of errors stand in `service.api.errors`, meanings in `service.flow`."""
 
-import base64
-import binascii
 import re
+import struct
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import msgspec
-from fastapi import APIRouter, FastAPI, Query, Request
+from fastapi import FastAPI, Path, Query, Request
 from fastapi.responses import Response
 
-from service.api import schemas
-from service.api.bodies import json_body_of
+from service.api import schemas, text
+from service.api.bodies import headers_of, json_body_of
 from service.api.documents import document
 from service.api.intake import Intake
 from service.api.replies import Reply
@@ -20,16 +19,21 @@ from service.api.strict import parse
 from service.api.takers import label_out
 from service.core.catalogue import describe
 from service.core.errors import Invalid
-from service.core.features import check_labeler, check_person, check_reason
+from service.core.features import MAX_LABELER, check_person, check_reason
 from service.core.times import rfc3339
 from service.desk import place
 from service.engine import Engine
 from service.streams import Live
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+_NAME = re.compile(text.STREAM["pattern"])
+_PLACE = struct.Struct(">dQ")
 
 Order = Literal["utility", "oldest"]
 Limit = Annotated[int, Query(ge=1, le=500)]
+Stream = Annotated[str, Path(json_schema_extra=text.STREAM)]
+SampleId = Annotated[str, Path(json_schema_extra=text.ID)]
+Labeler = Annotated[str, Query(max_length=MAX_LABELER, pattern=text.PRINTABLE)]
+Cursor = Annotated[str, Query(pattern=text.CURSOR["pattern"])]
 Render = Callable[[str], tuple[bytes, str]]
 
 
@@ -49,7 +53,6 @@ class Routes:
 
     def install(self, app: FastAPI) -> None:
         """Add the paths to an app."""
-        router = APIRouter()
         for method, path, status, about in (
             ("PUT", "/v1/streams/{stream}", 201, self.put_stream),
             ("PATCH", "/v1/streams/{stream}", 200, self.patch_stream),
@@ -71,23 +74,22 @@ class Routes:
             ("GET", "/metrics", 200, self.metrics),
         ):
             documented = document(about.__name__, method, path)
-            router.add_api_route(path, about, methods=[method], status_code=status, response_class=Response, **documented)
-        app.include_router(router)
+            app.add_api_route(path, about, methods=[method], status_code=status, response_class=Response, **documented)
 
     # --- streams -------------------------------------------------------------------------------------------------------------
 
-    async def put_stream(self, stream: str, request: Request) -> Response:
+    async def put_stream(self, stream: Stream, request: Request) -> Response:
         """Create a stream (201) or replace its configuration (200); `{}` is a working stream."""
         raw = parse(await json_body_of(request, self._max_body), dict[str, Any])
         live, new = await self._administration.put(_name(stream), raw)
         return _json(_stream(live), 201 if new else 200)
 
-    async def patch_stream(self, stream: str, request: Request) -> Response:
+    async def patch_stream(self, stream: Stream, request: Request) -> Response:
         """Merge a patch (RFC 7396) into the configuration."""
         patch = parse(await json_body_of(request, self._max_body), dict[str, Any])
         return _json(_stream(await self._administration.patch(_name(stream), patch)))
 
-    async def get_stream(self, stream: str) -> Response:
+    async def get_stream(self, stream: Stream) -> Response:
         """The effective configuration and a summary."""
         return _json(_stream(self._streams[stream]))
 
@@ -95,24 +97,24 @@ class Routes:
         """All streams."""
         return _json(StreamsOut([_stream(live) for live in self._streams.all.values()]))
 
-    async def delete_stream(self, stream: str) -> Response:
+    async def delete_stream(self, stream: Stream) -> Response:
         """Remove a stream, its log and all that was learned."""
         await self._administration.delete(stream)
         return Response(status_code=204)
 
     # --- samples and labels --------------------------------------------------------------------------------------------------
 
-    async def post_samples(self, stream: str, request: Request) -> Response:
+    async def post_samples(self, stream: Stream, request: Request) -> Response:
         """Predict, and decide whether a label for this sample is worth paying for."""
         return await _taken_in(self._samples, stream, request)
 
-    async def get_sample(self, stream: str, sample_id: str) -> Response:
+    async def get_sample(self, stream: Stream, sample_id: SampleId) -> Response:
         """The decision, the question's state and its labels."""
         held = await self._flow.held(stream, sample_id)
         decision, sample = held.decision, held.sample
         question = None
         if sample is not None and sample.asked_seq:
-            question = schemas.Question(sample.state, rfc3339(sample.asked_at), rfc3339(sample.expires_at))
+            question = schemas.Question(sample.state, rfc3339(sample.asked_at), rfc3339(sample.expires_at), *held.origin.told)
         labels = [schemas.LabelGiven(vote.labeler, vote.label) for vote in sample.votes] if sample is not None else []
         erased = sample is not None and sample.erased
         if decision is None:
@@ -120,21 +122,21 @@ class Routes:
         prediction = None if erased else decision.prediction
         return _json(HeldOut(sample_id, stream, decision.model_version, prediction, decision.query, question, labels, erased))
 
-    async def delete_sample(self, stream: str, sample_id: str) -> Response:
+    async def delete_sample(self, stream: Stream, sample_id: SampleId) -> Response:
         """Erase a sample for good: features, labels and what they taught; that it was there, and what it cost, stays."""
         erased = await self._flow.erase(stream, sample_id)
         return _json(ErasedOut(sample_id, "erased", erased.model_version, erased.rebuilding))
 
-    async def post_labels(self, stream: str, request: Request) -> Response:
+    async def post_labels(self, stream: Stream, request: Request) -> Response:
         """Take an answer in; it is on disk and learned when this returns."""
         return await _taken_in(self._labels, stream, request)
 
-    async def delete_label(self, stream: str, sample_id: str, labeler: str = "") -> Response:
+    async def delete_label(self, stream: Stream, sample_id: SampleId, labeler: Labeler = "") -> Response:
         """Retract an answer; the model is rebuilt without it."""
-        return Reply(label_out(sample_id, await self._flow.retract(stream, sample_id, check_labeler(labeler)))).response()
+        return Reply(label_out(sample_id, await self._flow.retract(stream, sample_id, labeler))).response()
 
     async def list_queries(
-        self, stream: str, state: Literal["open"] = "open", order: Order = "utility", limit: Limit = 50, cursor: str | None = None
+        self, stream: Stream, state: Literal["open"] = "open", order: Order = "utility", limit: Limit = 50, cursor: Cursor | None = None
     ) -> Response:
         """Open questions, the most useful or the oldest first."""
         del state  # it has one value so far
@@ -142,19 +144,19 @@ class Routes:
         last = place(found[-1].sample, order) if len(found) == limit else None
         return _json(QueriesOut([schemas.question_of(item) for item in found], None if last is None else _cursor(last)))
 
-    async def claim_queries(self, stream: str, request: Request) -> Response:
+    async def claim_queries(self, stream: Stream, request: Request) -> Response:
         """Hand out questions that nobody else holds, the most useful first; claimed again, the same ones for longer."""
         wanted = parse(await json_body_of(request, self._max_body), ClaimIn)
         found = await self._questions.claim(stream, check_person(wanted.labeler), wanted.limit, wanted.lease)
         return _json(QueriesOut([schemas.question_of(item) for item in found], None))
 
-    async def skip_query(self, stream: str, sample_id: str, request: Request) -> Response:
+    async def skip_query(self, stream: Stream, sample_id: SampleId, request: Request) -> Response:
         """Leave a question to others; it is not handed to this labeler again."""
         given = parse(await json_body_of(request, self._max_body), SkipIn)
         reason = None if given.reason is None else check_reason(given.reason)
         return _json(LabelOut(sample_id, "skipped", await self._questions.skip(stream, sample_id, check_person(given.labeler), reason)))
 
-    async def release_query(self, stream: str, sample_id: str, request: Request) -> Response:
+    async def release_query(self, stream: Stream, sample_id: SampleId, request: Request) -> Response:
         """Hand a question back before the lease ends."""
         given = parse(await json_body_of(request, self._max_body), ReleaseIn)
         return _json(ReleasedOut(sample_id, "released", self._questions.release(stream, sample_id, check_person(given.labeler))))
@@ -204,7 +206,7 @@ def _stream(live: Live) -> StreamOut:
 
 
 async def _taken_in(intake: Intake, stream: str, request: Request) -> Response:
-    reply = await intake.reply(stream, request.url.path, dict(request.scope["headers"]), request.receive, None)
+    reply = await intake.reply(stream, request.url.path, headers_of(request.scope["headers"]), request.receive, None)
     return reply.response()
 
 
@@ -213,11 +215,9 @@ def _json(value: object, status: int = 200) -> Response:
 
 
 def _cursor(at: tuple[float, int]) -> str:
-    return base64.urlsafe_b64encode(msgspec.json.encode(at)).decode().rstrip("=")
+    return _PLACE.pack(*at).hex()
 
 
 def _place(cursor: str) -> tuple[float, int]:
-    try:
-        return msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=tuple[float, int])
-    except (binascii.Error, ValueError, msgspec.MsgspecError):
-        raise Invalid("/cursor", "this is no cursor of a list of questions") from None
+    utility, seq = _PLACE.unpack(bytes.fromhex(cursor))
+    return utility, seq

@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from service.core.config import StreamConfig
+from service.api import text
+from service.core.config import StreamConfig, invalid_from
 from service.core.errors import Invalid
 from service.core.features import MAX_FEATURES, MAX_MAGNITUDE, MAX_NAME, MAX_TEXT
 from service.core.records import Outcome, Prediction, Query
@@ -24,14 +25,20 @@ Feature = (
 FeaturesIn = Annotated[
     dict[Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)], Feature], msgspec.Meta(max_length=MAX_FEATURES)
 ]
+# Documented only: what comes in is checked by `service.core.features`, in less time than a pattern takes.
 TimeText = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
+Id = Annotated[str, msgspec.Meta(extra_json_schema=text.ID)]
+Labeler = Annotated[str, msgspec.Meta(extra_json_schema=text.LABELER)]
+Person = Annotated[str, msgspec.Meta(extra_json_schema={**text.LABELER, "minLength": 1})]
+Reason = Annotated[str, msgspec.Meta(extra_json_schema=text.REASON)]
+Label = Annotated[Any, msgspec.Meta(extra_json_schema=text.LABEL)]
 
 
 class SampleIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """A sample of a stream. Without an `id` the `Idempotency-Key` or the CloudEvent's id stands in, or the service makes one."""
 
     features: FeaturesIn
-    id: str | None = None
+    id: Id | None = None
     time: TimeText | None = None
 
 
@@ -49,9 +56,9 @@ class SampleOut(msgspec.Struct, frozen=True):
 class LabelIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An answer. `features` only for a sample that the service does not hold. In a CloudEvent its id can stand for `sample_id`."""
 
-    label: Any
-    sample_id: str | None = None
-    labeler: str | None = None
+    label: Label
+    sample_id: Id | None = None
+    labeler: Labeler | None = None
     labeled_at: TimeText | None = None
     features: FeaturesIn | None = None
 
@@ -82,11 +89,13 @@ class LabelGiven(msgspec.Struct, frozen=True):
 
 
 class Question(msgspec.Struct, frozen=True):
-    """What became of a question."""
+    """What became of a question, and the time and trace that its sample came with."""
 
     state: str
     asked_at: str
     expires_at: str
+    time: str | None
+    traceparent: str | None
 
 
 class HeldOut(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -105,7 +114,7 @@ class HeldOut(msgspec.Struct, frozen=True, omit_defaults=True):
 class ClaimIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Who wants questions, how many, and for how many seconds nobody else is handed them."""
 
-    labeler: str
+    labeler: Person
     limit: Annotated[int, msgspec.Meta(ge=1, le=500)] = 10
     lease: Annotated[float, msgspec.Meta(ge=1, le=86_400)] = 300.0
 
@@ -113,14 +122,14 @@ class ClaimIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class SkipIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Who will not answer a question, and why."""
 
-    labeler: str
-    reason: str | None = None
+    labeler: Person
+    reason: Reason | None = None
 
 
 class ReleaseIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Who hands a question back."""
 
-    labeler: str
+    labeler: Person
 
 
 class ReleasedOut(msgspec.Struct, frozen=True):
@@ -139,7 +148,7 @@ class LeaseOut(msgspec.Struct, frozen=True):
 
 
 class QueryOut(msgspec.Struct, frozen=True):
-    """A question that waits for a person."""
+    """A question that waits for a person; `time` and `traceparent` are those that its sample came with."""
 
     sample_id: str
     features: dict[str, Any]
@@ -148,6 +157,8 @@ class QueryOut(msgspec.Struct, frozen=True):
     reason: str
     asked_at: str
     expires_at: str
+    time: str | None
+    traceparent: str | None
     lease: LeaseOut | None
 
 
@@ -193,10 +204,12 @@ class Status(msgspec.Struct, frozen=True):
     status: Literal["ok", "ready"]
 
 
-def text_of(time: datetime | None, pointer: str) -> str | None:
-    """A time as it is kept; raises `Invalid` where it has no place in UTC's calendar."""
+def checked_time(time: str, pointer: str = "/time") -> str:
+    """A time as it is kept; raises `Invalid` where it is not RFC 3339, or has no place in UTC's calendar."""
     try:
-        return None if time is None else time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return msgspec.convert(time, Time).astimezone(UTC).isoformat().replace("+00:00", "Z")
+    except msgspec.ValidationError as error:
+        raise Invalid(pointer, invalid_from(error).detail) from None
     except OverflowError:
         raise Invalid(pointer, "this time lies outside the years 1 to 9999 in UTC") from None
 
@@ -213,5 +226,6 @@ def question_of(waiting: Waiting) -> QueryOut:
         decision.query.reason,
         rfc3339(sample.asked_at),
         rfc3339(sample.expires_at),
+        *event.origin.told,
         None if lease is None else LeaseOut(lease.labeler, rfc3339(lease.until)),
     )

@@ -6,9 +6,11 @@ from typing import Any, TypeVar
 import msgspec
 
 from service.core.config import invalid_from
-from service.core.errors import Invalid
+from service.core.errors import Invalid, below
 
 Shape = TypeVar("Shape")
+
+_SHOWN = 100  # characters of a key that are shown
 
 
 def parse(body: bytes, shape: type[Shape]) -> Shape:
@@ -46,13 +48,23 @@ def _keys(value: Any) -> int:
     return 0
 
 
-def _refuse_duplicates(body: bytes) -> None:
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for key, value in pairs:
-            if key in found:
-                raise Invalid(f"/{key}", f"the key {key!r} stands here twice")
-            found[key] = value
-        return found
+class _Pairs(list[tuple[str, Any]]):
+    """An object's keys and values as they stand in the text."""
 
-    json.loads(body, object_pairs_hook=unique)
+
+def _refuse_duplicates(body: bytes) -> None:
+    twice = _twice(json.loads(body, object_pairs_hook=_Pairs))
+    if twice is not None:
+        raise Invalid(*twice)
+
+
+def _twice(value: Any) -> tuple[str, str] | None:
+    """The pointer to the first key that stands twice in an object, and what to say of it."""
+    found: set[str] = set()
+    for name, item in value if value.__class__ is _Pairs else ((str(place), item) for place, item in enumerate(value)):
+        if name in found:
+            return below("", name), f"the key {name[:_SHOWN]!r} stands here twice"
+        found.add(name)
+        if item.__class__ in (_Pairs, list) and (inside := _twice(item)) is not None:
+            return below("", name) + inside[0], inside[1]
+    return None

@@ -8,9 +8,8 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from service.api.parcels import Parcel
-from service.api.schemas import LabelIn, LabelOut, SampleIn, SampleOut, Time, text_of
+from service.api.schemas import LabelIn, LabelOut, SampleIn, SampleOut, checked_time
 from service.api.strict import Shape, plain_json, shaped
-from service.core.config import invalid_from
 from service.core.errors import Invalid
 from service.core.events import NOWHERE, Origin
 from service.core.features import check_features, check_id, check_labeler, label_text
@@ -31,13 +30,11 @@ class Takers:
         """Predict and decide; bytes where nothing has to be waited for. Raises `Invalid`, `UnknownStream` and `Conflict`."""
         try:
             sample = _sample_of(parcel.body)
-            sample_id = parcel.id if sample.id is None else sample.id
-            if sample_id is not None:
-                check_id(sample_id)
-            time = sample.time or parcel.time
-            origin = Origin(_checked_time(time), parcel.traceparent) if time or parcel.traceparent else NOWHERE
+            sample_id = parcel.id or parcel.key if sample.id is None else check_id(sample.id)
+            time = parcel.time if sample.time is None else checked_time(sample.time)
         except Invalid as error:
             raise _below(parcel.pointer, error) from None
+        origin = Origin(time, parcel.traceparent) if time or parcel.traceparent else NOWHERE
         answer = self._flow.answer_to(stream, sample_id, sample.features, origin)
         return _sample_out(stream, answer) if isinstance(answer, Answer) else _awaited(stream, answer)
 
@@ -45,9 +42,10 @@ class Takers:
         """Take an answer in; it is on disk and learned when the bytes come."""
         try:
             given = _strictly(parcel.body, LabelIn)
-            sample_id = check_id(given.sample_id if given.sample_id is not None else parcel.id or "", "/sample_id")
+            own = given.sample_id is not None or parcel.id is None
+            sample_id = check_id(given.sample_id or "", "/sample_id") if own else parcel.id or ""
             label, labeler = label_text(given.label), check_labeler(given.labeler or "")
-            labeled_at = _checked_time(given.labeled_at or parcel.time, "/labeled_at")
+            labeled_at = parcel.time if given.labeled_at is None else checked_time(given.labeled_at, "/labeled_at")
         except Invalid as error:
             raise _below(parcel.pointer, error) from None
         return self._learned(stream, sample_id, label, labeler, given.features, labeled_at)
@@ -88,15 +86,6 @@ def _colons(sample: SampleIn) -> int:
         if value.__class__ is str:
             count += value.count(":")
     return count
-
-
-def _checked_time(time: str | None, pointer: str = "/time") -> str | None:
-    if time is None:
-        return None
-    try:
-        return text_of(msgspec.convert(time, Time), pointer)
-    except msgspec.ValidationError as error:
-        raise Invalid(pointer, invalid_from(error).detail) from None
 
 
 def _below(pointer: str, error: Invalid) -> Invalid:

@@ -10,7 +10,7 @@ import msgspec
 
 from service.core import allowed, pipeline
 from service.core.config import ModelSpec, QuerySpec, StreamConfig, parse
-from service.core.errors import Invalid
+from service.core.errors import Invalid, below
 from service.core.measures import MEASURES, Measure
 from service.core.models import MODELS, Built, Param
 from service.core.parameters import MAX_TEXT
@@ -19,6 +19,9 @@ from service.core.vectoriser import Prefix
 
 _RULE_LIMIT = 1e6  # largest magnitude of a rule's parameter
 _LONGEST_WINDOW = 10_000  # samples
+_TYPES = {bool: "boolean", int: "integer", float: "number", str: "string"}
+_POSITIVE = frozenset({"temperature", "tolerance", "deviation"})  # parameters of rules
+_SHARES = frozenset({"step", "share", "confidence"})  # the same
 
 
 def effective(raw: Mapping[str, Any]) -> StreamConfig:
@@ -58,6 +61,11 @@ def describe() -> dict[str, Any]:
     }
 
 
+def rule_params() -> dict[str, dict[str, Any]]:
+    """Every rule's parameters, each in the words of JSON Schema."""
+    return {rule: {name: _rule_param(name, default) for name, default in _rule_defaults(made).items()} for rule, made in RULES.items()}
+
+
 def _effective_model(spec: ModelSpec) -> ModelSpec:
     if spec.pipeline is not None:
         if spec.type is not None or spec.params:
@@ -81,21 +89,31 @@ def _effective_query(spec: QuerySpec) -> QuerySpec:
     defaults = _rule_defaults(RULES[spec.rule])
     _refuse_others("/query/params", spec.params, defaults)
     for key, value in spec.params.items():
-        _check_rule_param(f"/query/params/{key}", value, defaults[key])
+        _check_rule_param(f"/query/params/{key}", value, _rule_param(key, defaults[key]))
     return msgspec.structs.replace(spec, params={**defaults, **spec.params})
 
 
-def _check_rule_param(pointer: str, value: Any, default: Any) -> None:
-    if value is None and default is None:
+def _check_rule_param(pointer: str, value: Any, param: Mapping[str, Any]) -> None:
+    if value is None and "null" in param["type"]:
         return
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _RULE_LIMIT:
         raise Invalid(pointer, "a rule's parameter is a number")
-    if isinstance(default, int) and not (isinstance(value, int) and 1 <= value <= _LONGEST_WINDOW):
+    if param["type"] == "integer" and not (isinstance(value, int) and 1 <= value <= _LONGEST_WINDOW):
         raise Invalid(pointer, f"this is a whole number of samples, from 1 to {_LONGEST_WINDOW}")
-    if pointer.endswith(("/temperature", "/tolerance", "/deviation")) and value <= 0:
+    if value <= param.get("exclusiveMinimum", -math.inf):
         raise Invalid(pointer, "this is greater than 0")
-    if pointer.endswith(("/step", "/share", "/confidence")) and not 0 <= value < 1:
+    if param.get("exclusiveMaximum") and not 0 <= value < 1:
         raise Invalid(pointer, "this lies between 0 and 1")
+
+
+def _rule_param(name: str, default: Any) -> dict[str, Any]:
+    """A rule's parameter in the words of JSON Schema."""
+    if isinstance(default, int):
+        return {"type": "integer", "default": default, "minimum": 1, "maximum": _LONGEST_WINDOW}
+    if name in _SHARES:
+        return {"type": "number", "default": default, "minimum": 0, "exclusiveMaximum": 1}
+    low = {"exclusiveMinimum": 0} if name in _POSITIVE else {"minimum": -_RULE_LIMIT}
+    return {"type": ["number", "null"] if default is None else "number", "default": default, **low, "maximum": _RULE_LIMIT}
 
 
 def _checked(pointer: str, value: Any, param: Param) -> Any:
@@ -114,7 +132,7 @@ def _checked(pointer: str, value: Any, param: Param) -> Any:
 def _refuse_others(pointer: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> None:
     for key in given:
         if key not in known:
-            raise Invalid(f"{pointer}/{key}", _unknown("parameter", key, known))
+            raise Invalid(below(pointer, key), _unknown("parameter", key, known))
 
 
 def _unknown(kind: str, name: str, known: Mapping[str, Any]) -> str:
@@ -131,10 +149,10 @@ def _within(pointer: str, action: Callable[[], object]) -> None:
 
 
 def _describe(param: Param) -> dict[str, Any]:
-    described: dict[str, Any] = {"default": param.default, "about": param.about}
-    if isinstance(param.default, int | float) and not isinstance(param.default, bool):
-        described |= {"minimum": param.low, "maximum": param.high}
-    return described
+    described: dict[str, Any] = {"type": _TYPES[type(param.default)], "default": param.default, "about": param.about}
+    if type(param.default) in (int, float):
+        return {**described, "minimum": param.low, "maximum": param.high}
+    return {**described, "minLength": 1, "maxLength": MAX_TEXT} if type(param.default) is str else described
 
 
 def _rule_defaults(rule: Callable[..., QueryStrategy]) -> dict[str, Any]:

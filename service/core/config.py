@@ -3,12 +3,13 @@
 Nothing here is built; `service.core.catalogue` turns the names into models and rules.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
 
-from service.core.errors import Invalid
+from service.core.errors import Invalid, below
 from service.core.features import label_text
 from service.core.pipeline import Step
 
@@ -19,6 +20,9 @@ Money = Annotated[float, msgspec.Meta(gt=0, le=10**12)]
 Period = Literal["hour", "day", "week", "total"]
 
 MAX_CLASSES = 1_000
+
+_PLACE = re.compile(r" - at `\$((?:\.\w+|\[\d+\]|\[\.\.\.\])*)`$")
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=False):
@@ -95,10 +99,14 @@ def parse(raw: Mapping[str, Any]) -> StreamConfig:
 
 
 def invalid_from(error: msgspec.ValidationError) -> Invalid:
-    """Turn msgspec's "... - at `$.budget.rate`" into an `Invalid` with a JSON pointer."""
-    detail, _, path = str(error).partition(" - at `$")
-    pointer = path.rstrip("`").replace("[...]", "").replace("[", "/").replace("]", "").replace(".", "/")
-    return Invalid(pointer, detail)
+    """Turn msgspec's "... - at `$.budget.rate`" into an `Invalid` with a JSON pointer; an unknown field is pointed at itself."""
+    detail, path = str(error), ""
+    place = _PLACE.search(detail)
+    if place is not None:
+        detail, path = detail[: place.start()], place[1]
+    pointer = path.replace("[...]", "").replace("[", "/").replace("]", "").replace(".", "/")
+    unknown = _UNKNOWN.fullmatch(detail)
+    return Invalid(pointer if unknown is None else below(pointer, unknown[1]), detail)
 
 
 def merge_patch(target: Any, patch: Any) -> Any:

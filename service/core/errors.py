@@ -9,10 +9,13 @@ AskwhenError
 ├── Unavailable             the log does not answer; try again
 │   └── StorageFull         the disk is full; make room, then try again
 ├── FolderInUse             another server holds the data folder
+├── Unusable                a file that a setting names is not what it should be
 ├── IncompatibleData        the data folder was written by another askwhen
 ├── CannotExport            the labelled data cannot be written as asked
 └── CorruptLog              the log contradicts itself
 """
+
+_LONGEST = 200  # characters of a name in a pointer
 
 
 class AskwhenError(Exception):
@@ -29,6 +32,15 @@ class Invalid(AskwhenError):
         super().__init__(f"{pointer or '/'}: {detail}")
         self.pointer = pointer
         self.detail = detail
+
+
+def below(pointer: str, name: str) -> str:
+    """The JSON pointer to a member of the object at `pointer`; a long name is cut short.
+
+    >>> below("/features", "a/b")
+    '/features/a~1b'
+    """
+    return f"{pointer}/{name[:_LONGEST].replace('~', '~0').replace('/', '~1')}"
 
 
 class UnknownStream(AskwhenError):
@@ -57,6 +69,10 @@ class StorageFull(Unavailable):
 
 class FolderInUse(AskwhenError):
     """Another server holds the data folder."""
+
+
+class Unusable(AskwhenError):
+    """A file that a setting names is not what it should be."""
 
 
 class IncompatibleData(AskwhenError):

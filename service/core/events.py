@@ -36,6 +36,11 @@ class Origin(msgspec.Struct, frozen=True, omit_defaults=True):
     time: str | None = None
     traceparent: str | None = None
 
+    @property
+    def told(self) -> tuple[str | None, str | None]:
+        """Time and trace."""
+        return self.time, self.traceparent
+
 
 NOWHERE = Origin()
 

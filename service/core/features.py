@@ -1,8 +1,9 @@
 """What may come in as an id, a label or a feature, and what is refused, and why. Nothing is changed or learned here."""
 
+import re
 from typing import Any
 
-from service.core.errors import Invalid
+from service.core.errors import Invalid, below
 
 MAX_MAGNITUDE = 1e100
 MAX_FEATURES = 1_000
@@ -13,7 +14,11 @@ MAX_LABEL = 200  # characters
 MAX_LABELER = 128  # characters
 MAX_REASON = 200  # characters
 
+# Controls, and what changes how the text around it is shown; the same on every Python, whose `isprintable` follows Unicode's versions.
+UNPRINTABLE = r"\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff0-\uffff"
+
 _INT64 = 2**63
+_UNPRINTABLE = re.compile(f"[{UNPRINTABLE}]")
 
 Scalar = float | int | bool | str | None
 Features = dict[str, Scalar]
@@ -31,7 +36,7 @@ def check_features(features: dict[str, Any], pointer: str = "/features") -> None
             raise Invalid(pointer, f"a feature's name has 1 to {MAX_NAME} characters")
         wrong = _wrong(value)
         if wrong is not None:
-            raise Invalid(_at(pointer, name), wrong)
+            raise Invalid(below(pointer, name), wrong)
         if value.__class__ is int and not -_INT64 <= value < _INT64:
             features[name] = float(value)
 
@@ -50,14 +55,14 @@ def _wrong(value: Any) -> str | None:
 
 def check_id(value: str, pointer: str = "/id") -> str:
     """Return a sample id of 1-128 printable characters, or raise `Invalid`."""
-    if not 1 <= len(value) <= MAX_ID or not value.isprintable():
+    if not 1 <= len(value) <= MAX_ID or not _printable(value):
         raise Invalid(pointer, f"an id has 1 to {MAX_ID} printable characters")
     return value
 
 
 def check_labeler(value: str, pointer: str = "/labeler") -> str:
     """Return a labeler's name of at most 128 printable characters, or raise `Invalid`."""
-    if len(value) > MAX_LABELER or not value.isprintable():
+    if len(value) > MAX_LABELER or not _printable(value):
         raise Invalid(pointer, f"a labeler has at most {MAX_LABELER} printable characters")
     return value
 
@@ -71,7 +76,7 @@ def check_person(value: str, pointer: str = "/labeler") -> str:
 
 def check_reason(value: str, pointer: str = "/reason") -> str:
     """Return a reason of at most 200 printable characters, or raise `Invalid`."""
-    if len(value) > MAX_REASON or not value.isprintable():
+    if len(value) > MAX_REASON or not _printable(value):
         raise Invalid(pointer, f"a reason has at most {MAX_REASON} printable characters")
     return value
 
@@ -93,15 +98,15 @@ def label_text(value: Any, pointer: str = "/label") -> str:
     if isinstance(value, int) and abs(value) >= 2**63:
         raise Invalid(pointer, "an integer label fits 64 bits")
     text = str(value)
-    if len(text) > MAX_LABEL or not text.isprintable():
+    if len(text) > MAX_LABEL or not _printable(text):
         raise Invalid(pointer, f"a label has at most {MAX_LABEL} printable characters")
     return text
+
+
+def _printable(text: str) -> bool:
+    return text.isprintable() or _UNPRINTABLE.search(text) is None
 
 
 def _json_kind(value: object) -> str:
     kinds = {type(None): "null", float: "a number with a fraction", list: "an array", dict: "an object"}
     return kinds.get(type(value), type(value).__name__)
-
-
-def _at(pointer: str, name: str) -> str:
-    return f"{pointer}/{name.replace('~', '~0').replace('/', '~1')[:MAX_NAME]}"

@@ -10,7 +10,7 @@ from river import base, compose
 
 from service.core.allowed import ALLOWED, Entry
 from service.core.deterministic import OneVsRestClassifier
-from service.core.errors import Invalid
+from service.core.errors import Invalid, below
 from service.core.parameters import MAX_ITEMS, Kind, Parameter
 
 MAX_STEPS = 20
@@ -127,7 +127,7 @@ def _check_nesting(step: Step, pointer: str, depth: int) -> None:
 def _check_params(step: Step, entry: Entry, pointer: str) -> None:
     for name, value in step.params.items():
         if name not in entry.parameters:
-            raise Invalid(f"{pointer}/{_escape(name)}", f"{step.class_} has no parameter {name[:100]!r}.{_parameters(entry)}")
+            raise Invalid(below(pointer, name), f"{step.class_} has no parameter {name[:100]!r}.{_parameters(entry)}")
         _check_value(entry.parameters[name], value, f"{pointer}/{name}")
     for parameter in entry.parameters.values():
         if parameter.required and parameter.name not in step.params:
@@ -136,10 +136,6 @@ def _check_params(step: Step, entry: Entry, pointer: str) -> None:
 
 def _parameters(entry: Entry) -> str:
     return f" It has {', '.join(entry.parameters)}." if entry.parameters else " It has none."
-
-
-def _escape(name: str) -> str:
-    return name[:100].replace("~", "~0").replace("/", "~1")
 
 
 def _check_value(parameter: Parameter, value: Any, pointer: str) -> None:

@@ -33,7 +33,7 @@ def test_the_effective_configuration_is_one_that_can_be_given():
 @pytest.mark.parametrize(
     ("raw", "pointer"),
     [
-        ({"budgte": {}}, ""),
+        ({"budgte": {}}, "/budgte"),
         ({"budget": {"rate": 2}}, "/budget/rate"),
         ({"budget": {"rate": "x"}}, "/budget/rate"),
         ({"budget": {"spend": 10}}, "/budget/spend"),

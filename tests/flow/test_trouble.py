@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from service.core.errors import Conflict, Invalid, StorageFull, UnknownStream
+from service.core.errors import Conflict, StorageFull, UnknownStream
 from service.core.events import Configured, Labelled, Swapped
 from service.core.learner import Learner
 from service.testing import InlineWorkshop
@@ -107,7 +107,7 @@ async def test_votes_a_sample_cannot_change_once_there_are_labels(house):
     await house.administration.patch("s", {"labels": {"per_sample": 1}})
     await house.flow.label("s", "a", "ok", features={"x": 1})
 
-    with pytest.raises(Invalid, match="cannot change"):
+    with pytest.raises(Conflict, match="cannot change"):
         await house.administration.patch("s", {"labels": {"per_sample": 3}})
 
 

@@ -1,0 +1,66 @@
+"""The JSON Schema of a stream's configuration, made from the catalogue: what a type cannot say of names that belong together."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from service.api.text import LABEL
+from service.core.catalogue import describe, rule_params
+from service.core.config import MAX_CLASSES, QuerySpec
+
+Schema = dict[str, Any]
+
+_NULL: Schema = {"type": "null"}
+_DEFAULTS = ("logistic", QuerySpec().rule)
+
+
+def configuration(generated: Mapping[str, Any]) -> dict[str, Any]:
+    """The schemas of a configuration and its parts, as amendments of those that msgspec `generated` from the types."""
+    catalogue = describe()
+    classes = {"type": "array", "items": LABEL, "minItems": 1, "maxItems": MAX_CLASSES, "uniqueItems": True}
+    whole = generated["StreamConfig"]
+    whole = {**whole, "properties": {**whole["properties"], "classes": {"anyOf": [classes, _NULL], "default": None}}}
+    return {
+        "StreamConfig": whole,
+        "ModelSpec": {**_about(generated["ModelSpec"]), "anyOf": [*_models(catalogue["models"]), _pipeline(generated["ModelSpec"])]},
+        "QuerySpec": {**_about(generated["QuerySpec"]), "anyOf": _rules(sorted(catalogue["measures"]))},
+        "BudgetSpec": {**generated["BudgetSpec"], "anyOf": _CAPS},
+    }
+
+
+# A cap by money needs the price of a label, and stands in for one by count.
+_CAPS = [
+    {"properties": {"spend": _NULL}},
+    {"properties": {"price": {"type": "number"}, "labels": _NULL}, "required": ["price"]},
+]
+
+
+def _about(schema: Schema) -> Schema:
+    return {name: schema[name] for name in ("title", "description")}
+
+
+def _models(models: Mapping[str, Any]) -> list[Schema]:
+    return [_choice("type", name, entry["params"], {"pipeline": _NULL}, [name, None]) for name, entry in models.items()]
+
+
+def _pipeline(spec: Schema) -> Schema:
+    steps = {"type": "array", "items": {"$ref": "#/components/schemas/Step"}, "minItems": 1, "maxItems": 20}
+    properties = {**spec["properties"], "type": _NULL, "params": {"type": "object", "maxProperties": 0}, "pipeline": steps}
+    return {"type": "object", "properties": properties, "required": ["pipeline"], "additionalProperties": False}
+
+
+def _rules(measures: list[str]) -> list[Schema]:
+    measure = {"measure": {"enum": measures, "default": "margin"}}
+    return [_choice("rule", name, params, measure, [name]) for name, params in rule_params().items()]
+
+
+def _choice(field: str, name: str, params: Mapping[str, Schema], others: Schema, names: list[str | None]) -> Schema:
+    """An object whose `field` has this name, with the parameters that belong to it; the default's name may be missing."""
+    default = name in _DEFAULTS
+    properties = {field: {"enum": names if default else [name]}, "params": _open(params), **others}
+    required = [] if default else [field]
+    return {"type": "object", "title": name, "properties": properties, "required": required, "additionalProperties": False}
+
+
+def _open(params: Mapping[str, Schema]) -> Schema:
+    properties = {name: {key: value for key, value in param.items() if key != "about"} for name, param in params.items()}
+    return {"type": "object", "properties": properties, "additionalProperties": False}

@@ -1,0 +1,61 @@
+"""What uvicorn's protocol leaves open: bounds on a request's head, and problems for what is no HTTP at all.
+
+Requests are answered elsewhere.
+"""
+
+from http import HTTPStatus
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from service.api.errors import MEDIA_TYPE, problem
+
+MAX_HEAD = 65_536  # bytes of a request's target and headers
+MAX_HEADERS = 100
+_TOO_LARGE = f"a request has at most {MAX_HEADERS} headers here, of at most {MAX_HEAD} bytes together with its target"
+
+
+class BoundedHeads(HttpToolsProtocol):
+    """A connection."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        """Take what uvicorn gives."""
+        super().__init__(*arguments, **named)
+        self._heading = False
+        self._head = 0  # bytes of an incomplete head before this piece
+        self._piece = 0  # bytes
+        self._refusal = HTTPStatus.BAD_REQUEST
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser, which keeps a head in memory until it is complete."""
+        self._piece, begun = len(data), self._heading
+        super().data_received(data)
+        if begun and self._heading:  # of a piece in which a head begins, the most may be the body before it
+            self._head += len(data)
+            if self._head > MAX_HEAD and not self.transport.is_closing():
+                self._refusal = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+                self.send_400_response(_TOO_LARGE)
+
+    def on_message_begin(self) -> None:
+        """Begin to count."""
+        super().on_message_begin()
+        self._heading, self._head = True, 0
+
+    def on_headers_complete(self) -> None:
+        """Raise, which the parser turns into a refusal, where there is too much of them."""
+        self._heading = False
+        if len(self.headers) > MAX_HEADERS or (self._head + self._piece > MAX_HEAD and self._size() > MAX_HEAD):
+            self._refusal = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+            raise ValueError
+        super().on_headers_complete()
+
+    def _size(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no request, and close."""
+        reply = problem(self._refusal, msg if self._refusal == HTTPStatus.BAD_REQUEST else _TOO_LARGE, "/")
+        line = f"HTTP/1.1 {self._refusal.value} {self._refusal.phrase}\r\nConnection: close\r\n"
+        head = f"{line}Content-Type: {MEDIA_TYPE}\r\nContent-Length: {len(reply.body)}\r\n\r\n"
+        self.transport.write(head.encode() + reply.body)
+        self.transport.close()
