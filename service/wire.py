@@ -45,6 +45,11 @@ class Wire(BoundedHeads):
                 self.loop.call_soon(self._play_round)
             self._round.append((self, self.cycle, app))
 
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no request, after what came before it has its answer."""
+        self._play_round()
+        super().send_400_response(msg)
+
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         if cycle is self.cycle and cycle.more_body and not cycle.waiting_for_100_continue and hasattr(app, "at_once"):
             self._begun = app
