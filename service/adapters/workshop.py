@@ -98,7 +98,11 @@ class _Yielding(io.RawIOBase):
 
 
 def _settle_in() -> None:
-    os.nice(_NICE)
+    """Give way to the server: on Linux altogether while it has work, elsewhere as far as being nice goes."""
+    if hasattr(os, "SCHED_IDLE"):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    else:
+        os.nice(_NICE)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
