@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 
 from service import __version__
 from service.api import errors
@@ -49,7 +50,7 @@ def create_app(
     turn = asyncio.Lock()
     samples = Intake(takers.sample, engine.streams.__getitem__, bounds, turn)
     labels = Intake(takers.label, engine.streams.__getitem__, bounds, turn)
-    app = FastAPI(
+    app = FastAPIOffline(
         title="askwhen",
         version=__version__,
         summary="Decides what to ask, and learns from every answer.",

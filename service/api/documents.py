@@ -92,7 +92,12 @@ def document(route: str, method: str, path: str) -> dict[str, Any]:
         extra["security"] = [{"key": sorted(scopes | {Scope.ADMIN})}]
     for status, links in _LINKS.get(route, {}).items():
         answers[status]["links"] = {name: {"operationId": name, **link} for name, link in links.items()}
-    return {"operation_id": route, "responses": answers, "openapi_extra": extra}
+    return {"tags": [_tag(path)], "operation_id": route, "responses": answers, "openapi_extra": extra}
+
+
+def _tag(path: str) -> str:
+    kind = path.removeprefix("/v1/streams").removeprefix("/{stream}").split("/")[1:2]
+    return "server" if not path.startswith("/v1/streams") else kind[0] if kind else "streams"
 
 
 def complete(generated: dict[str, Any]) -> dict[str, Any]:

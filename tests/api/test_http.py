@@ -1,6 +1,7 @@
 """The contract over HTTP: shapes, statuses, and an error that points at the place."""
 
 import json
+import re
 
 import pytest
 
@@ -157,6 +158,15 @@ async def test_every_path_is_documented_with_its_shapes(client):
     assert sample["requestBody"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/SampleIn"}
     assert sample["responses"]["409"]["content"].keys() == {"application/problem+json"}
     assert (await client.get("/docs")).status_code == 200
+
+
+async def test_the_documentation_loads_nothing_from_elsewhere(client):
+    """The page works where there is no network: what it names is served here."""
+    page = (await client.get("/docs")).text
+    loaded = re.findall(r"(?:src|href)=\"([^\"]+)\"", page)
+
+    assert loaded
+    assert [(await client.get(target)).status_code for target in loaded] == [200] * len(loaded)
 
 
 async def test_metrics_come_in_both_formats_and_count(client):
