@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from service.adapters.keys import SqliteKeys
 from service.core.errors import AskwhenError
@@ -46,11 +46,12 @@ def create(
 @app.command("list")
 def list_keys(data: Data = _DATA) -> None:
     """List the keys of a data folder: what they open, and when they were last used."""
-    table = Table("id", "name", "scopes", "rate", "created", "last used", "revoked")
+    fixed = {name: Column(name, no_wrap=True) for name in ("id", "created", "last used", "revoked")}
+    table = Table(fixed["id"], "name", "scopes", "rate", fixed["created"], fixed["last used"], fixed["revoked"])
     try:
         for key in SqliteKeys(data).all():
             rate = "" if key.rate is None else f"{key.rate:g}/s"
-            times = (_day(at) for at in (key.created_at, key.last_used_at, key.revoked_at))
+            times = (_day(key.created_at), _day(key.last_used_at, "%Y-%m-%d %H:%M"), _day(key.revoked_at))
             table.add_row(key.id, key.name, " ".join(sorted(key.scopes)), rate, *times)
     except AskwhenError as error:
         raise _failed(str(error)) from None
@@ -68,8 +69,8 @@ def revoke(key_id: Annotated[str, typer.Argument(metavar="ID", help="The key's i
     _console.print(f"{key_id} is revoked", highlight=False)
 
 
-def _day(at: float | None) -> str:
-    return "" if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M")
+def _day(at: float | None, form: str = "%Y-%m-%d") -> str:
+    return "" if at is None else datetime.fromtimestamp(at, UTC).strftime(form)
 
 
 def _failed(message: str) -> typer.Exit:
