@@ -10,6 +10,7 @@ from service.core.errors import Invalid, below
 
 Shape = TypeVar("Shape")
 
+MAX_DEPTH = 64  # levels of objects and arrays
 _SHOWN = 100  # characters of a key that are shown
 
 
@@ -31,7 +32,7 @@ def plain_json(body: bytes) -> Any:
     try:
         plain = msgspec.json.decode(body)
         # Where every colon belongs to a key of its own, no key can have been there twice.
-        if _keys(plain) != body.count(b":"):
+        if _keys(plain, MAX_DEPTH) != body.count(b":"):
             _refuse_duplicates(body)
     except RecursionError:
         raise Invalid("", "this is not JSON: nested too deeply") from None
@@ -40,12 +41,15 @@ def plain_json(body: bytes) -> Any:
     return plain
 
 
-def _keys(value: Any) -> int:
-    if isinstance(value, dict):
-        return len(value) + sum(_keys(item) for item in value.values() if item.__class__ in (dict, list))
-    if isinstance(value, list):
-        return sum(_keys(item) for item in value if item.__class__ in (dict, list))
-    return 0
+def _keys(value: Any, levels: int) -> int:
+    """Count the keys of all objects; raises `Invalid` where they are nested more than so many levels deep."""
+    if value.__class__ not in (dict, list):
+        return 0
+    if not levels:
+        raise Invalid("", f"this is nested more than {MAX_DEPTH} levels deep")
+    items = value.values() if isinstance(value, dict) else value
+    own = len(value) if isinstance(value, dict) else 0
+    return own + sum(_keys(item, levels - 1) for item in items if item.__class__ in (dict, list))
 
 
 class _Pairs(list[tuple[str, Any]]):
