@@ -33,16 +33,15 @@ class Finding(NamedTuple):
     seen: str
 
 
-class Access(NamedTuple):
-    """How the server lets its clients in, and the header that they send."""
-
-    environment: dict[str, str]
-    header: str
-
-
-def access() -> Access:
-    """The container's network is its own, so nobody else reaches it."""
-    return Access({"ASKWHEN_INSECURE": "true"}, "")
+def access(image: Image, data: Path) -> str:
+    """Make the first key, as the README says; gives the header that carries it."""
+    (volume,) = image.config["Volumes"]
+    code, said = once(image, data, "keys", "create", "check", "--scope", "admin", "--data", volume)
+    keys = [line for line in said.splitlines() if line.startswith("askwhen_")]
+    if code or not keys:
+        message = f"no key could be made: {said}"
+        raise RuntimeError(message)
+    return f"Authorization: Bearer {keys[0]}"
 
 
 def built(images: Store) -> Iterator[Finding | Image]:
@@ -95,10 +94,10 @@ def healthy(container: Container, since: float) -> Iterator[Finding]:
     yield Finding("HEALTHCHECK", done.returncode == 0, done.stderr or f"succeeds in {time.monotonic() - begun:.2f} s")
 
 
-def example(container: Container, door: Access) -> Finding:
+def example(container: Container, header: str) -> Finding:
     """Every command of the README, by the very test that keeps the README true."""
     command = [*container.network, sys.executable, "-m", "pytest", "-q", "tests/test_docs.py", "-k", "worked_example"]
-    environment = {**os.environ, "README_SERVER": URL, "README_HEADER": door.header}
+    environment = {**os.environ, "README_SERVER": URL, "README_HEADER": header}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     return Finding("README's example", done.returncode == 0, done.stdout.splitlines()[-1] if done.returncode == 0 else done.stdout)
 
@@ -109,16 +108,15 @@ def stopped(container: Container) -> Finding:
     return Finding("SIGTERM", code == 0 and seconds < LONGEST_STOP, f"exit code {code} after {seconds:.2f} s")
 
 
-def state(container: Container, door: Access) -> dict[str, Any]:
+def state(container: Container, header: str) -> dict[str, Any]:
     """What the example left on the server."""
-    options = ("-H", door.header) if door.header else ()
-    return dict(json.loads(container.curl(f"{URL}/v1/streams/fraud", *options).stdout))
+    return dict(json.loads(container.curl(f"{URL}/v1/streams/fraud", "-H", header).stdout))
 
 
-def corrected(container: Container, door: Access) -> Finding:
+def corrected(container: Container, header: str) -> Finding:
     """The other process can start and work: it rebuilds the model without the answer that the example corrects."""
     until = time.monotonic() + PATIENCE
-    while (rebuilding := state(container, door)["summary"]["rebuilding"]) and time.monotonic() < until:
+    while (rebuilding := state(container, header)["summary"]["rebuilding"]) and time.monotonic() < until:
         time.sleep(PAUSE)
     return Finding(
         "rebuilds", not rebuilding, "the corrected model has taken over" if not rebuilding else container.output.read_text()[-2_000:]
@@ -127,22 +125,22 @@ def corrected(container: Container, door: Access) -> Finding:
 
 def lived(image: Image, data: Path) -> Iterator[Finding]:
     """The life of a container, and of its successor on the same volume."""
-    door = access()
+    header = access(image, data)
     begun = time.monotonic()
-    with running(image, data, door.environment) as container:
+    with running(image, data, {}) as container:
         yield from healthy(container, begun)
         yield from complete(container)
-        yield example(container, door)
-        yield corrected(container, door)
-        before = state(container, door)
+        yield example(container, header)
+        yield corrected(container, header)
+        before = state(container, header)
         yield from confined(container)
         yield stopped(container)
     code, said = once(image, data, "verify", "--data", container.volume)
     yield Finding("verify", code == 0, "the log gives what was served" if code == 0 else said)
     begun = time.monotonic()
-    with running(image, data, door.environment) as container:
+    with running(image, data, {}) as container:
         yield from healthy(container, begun)
-        after = state(container, door)
+        after = state(container, header)
         yield Finding("data survive", before == after, f"the stream is as it was: {json.dumps(after['summary'])}")
         yield stopped(container)
 
