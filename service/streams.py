@@ -7,6 +7,7 @@ import asyncio
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
+from hashlib import blake2b
 from heapq import heapify, heappop, heappush
 from itertools import islice, takewhile
 
@@ -105,10 +106,13 @@ class Live:
             self.let_go(sample_id)
 
 
-class Remembered(msgspec.Struct, frozen=True, gc=False):
-    """A sample's answer, the hash of its features, by which the same id with other content is told, and what preprocessing kept raw."""
+_pack = msgspec.msgpack.Encoder().encode
 
-    features: int
+
+class Remembered(msgspec.Struct, frozen=True, gc=False):
+    """A sample's answer, the digest of its features, by which the same id with other content is told, and what preprocessing kept raw."""
+
+    features: bytes
     decision: Decision
     kept: Features
 
@@ -149,13 +153,16 @@ class Memory:
             del answers[sample_id]
 
 
-def fingerprint(features: Features) -> int:
-    """A hash of features, whatever their order; equal content has an equal hash.
+def fingerprint(features: Features) -> bytes:
+    """A digest of features, whatever their order; equal content has an equal digest, as Python compares it.
 
     >>> fingerprint({"a": 1, "b": None}) == fingerprint({"b": None, "a": 1.0})
     True
+    >>> fingerprint({"a": -1}) == fingerprint({"a": -2})
+    False
     """
-    return hash(frozenset(features.items()))
+    content = [(name, value if value is None or value.__class__ is str else float(value)) for name, value in sorted(features.items())]
+    return blake2b(_pack(content), digest_size=16).digest()
 
 
 class Streams:
