@@ -6,7 +6,8 @@ What an answer is, its taker knows; here is how many come at once, and that a lo
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import NamedTuple, TypeVar
+from itertools import groupby
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -28,12 +29,14 @@ from service.api.replies import NDJSON, Reply
 from service.core.errors import TooLarge
 from service.guard import Pass
 
-_TURN = 0.0005  # seconds of a batch before others get the loop
+_TURN = 0.001  # seconds of a batch before others get the loop
+_FIRST, _MOST = 8, 64  # objects of a batch that are taken in together, at first and at most
 _UNDER_WAY = 64  # answers of a batch that wait for the disk at once
 
 Item = TypeVar("Item")
 Answered = bytes | Awaitable[bytes]
 Take = Callable[[str, Parcel], Answered]  # stream and parcel to the JSON of its answer; raises what is wrong with it
+TakeAll = Callable[[str, Sequence[Parcel]], list[Answered | Exception]]  # the same for some, in order
 
 
 class Limits(NamedTuple):
@@ -48,9 +51,13 @@ class Limits(NamedTuple):
 class Intake:
     """Takes in what comes for one kind of path."""
 
-    def __init__(self, take: Take, exists: Callable[[str], object], limits: Limits, turn: asyncio.Lock) -> None:
-        """Use `take` for every object; `exists` raises for an unknown stream; batches work one at a time, each having the `turn`."""
+    def __init__(self, take: Take, take_all: TakeAll, exists: Callable[[str], object], limits: Limits, turn: asyncio.Lock) -> None:
+        """Use `take` for one object and `take_all` for those of a batch; `exists` raises for an unknown stream.
+
+        Batches work one at a time, each having the `turn`.
+        """
         self._take = take
+        self._take_all = take_all
         self._exists = exists
         self._limits = limits
         self._turn = turn
@@ -95,32 +102,58 @@ class Intake:
         answer = self._answer(job, contents)
         return Reply(answer if isinstance(answer, bytes) else await answer)
 
-    async def _answers(self, job: "_Job", items: Sequence[Item], opened: Callable[[int, Item], Contents]) -> list[bytes]:
+    async def _answers(
+        self, job: "_Job", items: Sequence[Item], opened: Callable[[int, Sequence[Item]], Sequence[Contents | Exception]]
+    ) -> list[bytes]:
         """An answer an item; a bad one gets its problem and does not stop the others."""
         answers: list[bytes] = []
         under_way: list[tuple[int, asyncio.Future[bytes]]] = []
-        until = time.perf_counter() + _TURN
-        for place, item in enumerate(items):
-            try:
-                contents = opened(place, item)
-                answer = await self._several(job, contents) if isinstance(contents, list) else self._answer(job, contents)
-            except Exception as error:  # noqa: BLE001 - every error has an answer
-                answer = of_anything(error, job.path).body
-            if not isinstance(answer, bytes):
-                under_way.append((place, asyncio.ensure_future(answer)))
-                answer = b""
-            answers.append(answer)
+        size = _FIRST
+        while len(answers) < len(items):
+            started, first = time.perf_counter(), len(answers)
+            for answer in await self._chunk(job, opened(first, items[first : first + size])):
+                if isinstance(answer, bytes):
+                    answers.append(answer)
+                elif isinstance(answer, Exception):
+                    answers.append(of_anything(answer, job.path).body)
+                else:
+                    under_way.append((len(answers), asyncio.ensure_future(answer)))
+                    answers.append(b"")
             if len(under_way) >= _UNDER_WAY:
                 await _settle(answers, under_way, job.path)
-            if time.perf_counter() > until:
-                await asyncio.sleep(0)
-                until = time.perf_counter() + _TURN
+            size = _next(size, time.perf_counter() - started)
+            await asyncio.sleep(0)
         await _settle(answers, under_way, job.path)
         return answers
 
+    async def _chunk(self, job: "_Job", opened: Sequence[Contents | Exception]) -> list[Answered | Exception]:
+        """Take in some items, parcels that follow one another together."""
+        answers: list[Answered | Exception] = []
+        for kind, run in groupby(opened, type):
+            if kind is Parcel:
+                answers += self._taken(job, list(run))
+            else:
+                answers += [await self._odd(job, contents) for contents in run]
+        return answers
+
+    def _taken(self, job: "_Job", parcels: list[Any]) -> list[Answered | Exception]:
+        try:
+            return self._take_all(job.stream, parcels)
+        except Exception as error:  # noqa: BLE001 - every error has an answer, such as that the stream is gone
+            return [error] * len(parcels)
+
+    async def _odd(self, job: "_Job", contents: Contents | Exception) -> Answered | Exception:
+        """What an item is answered that is no parcel."""
+        try:
+            if isinstance(contents, Exception):
+                return contents
+            return await self._several(job, contents) if isinstance(contents, list) else self._answer(job, contents)
+        except Exception as error:  # noqa: BLE001 - the same
+            return error
+
     async def _several(self, job: "_Job", parcels: list[Parcel]) -> bytes:
         job.count(len(parcels) - 1)
-        return _array(await self._answers(job, parcels, lambda _, parcel: parcel))
+        return _array(await self._answers(job, parcels, lambda _, some: some))
 
     def _answer(self, job: "_Job", contents: Parcel | Acknowledged) -> Answered:
         if isinstance(contents, Acknowledged):
@@ -155,6 +188,11 @@ def _array(answers: list[bytes]) -> bytes:
 
 def _is_plain(headers: Headers) -> bool:
     return headers.get(b"content-type") == b"application/json" and b"content-encoding" not in headers and not is_binary_event(headers)
+
+
+def _next(size: int, seconds: float) -> int:
+    """How many objects to take in together after so many took so long, to be done in a turn."""
+    return max(1, min(_MOST, 2 * size, int(size * _TURN / seconds)))
 
 
 async def _settle(answers: list[bytes], under_way: list[tuple[int, asyncio.Future[bytes]]], path: str) -> None:
