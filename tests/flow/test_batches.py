@@ -5,7 +5,6 @@ import asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.adapters.sqlite import SqliteLog
 from service.core.errors import Conflict
 from service.flow import Answer, Incoming
 from service.testing import InMemoryLog
@@ -78,10 +77,34 @@ def test_samples_taken_in_together_are_decided_as_one_by_one(budget, groups):
     assert together == one_by_one
 
 
-async def test_questions_of_one_turn_share_a_commit(build, tmp_path):
-    """What is asked together is written together, and so is what comes while the log writes."""
-    house = build(SqliteLog(tmp_path))
-    await house.administration.put("s", {"budget": {"rate": 1.0, "burst": 100}})
-    await asyncio.gather(*(answered(answer) for answer in house.flow.answers_to("s", [Incoming(f"{i}", {"x": i}) for i in range(40)])))
+class CountingLog(InMemoryLog):
+    """A log that notes how many entries it is handed at a time."""
 
-    assert [told[1] for told in house.observer.told if told[0] == "committed"] == [1, 40]
+    def __init__(self):
+        """Nothing yet."""
+        super().__init__()
+        self.handed = []
+
+    def submit(self, entries):
+        """Note and queue."""
+        self.handed.append(len(entries))
+        return super().submit(entries)
+
+
+async def test_what_is_asked_in_one_turn_or_while_the_log_writes_goes_together(build):
+    """Questions are handed to the log once a turn of the loop, and not before it is done with what it has."""
+    house = build(CountingLog())
+    await house.administration.put("s", {"budget": {"rate": 1.0, "burst": 100}})
+    house.log.hold()
+    answers = [asyncio.ensure_future(answer) for answer in house.flow.answers_to("s", [Incoming(f"{i}", {"x": i}) for i in range(20)])]
+    await asyncio.sleep(0)
+    for i in range(20, 25):
+        answers.append(asyncio.ensure_future(house.flow.observe("s", f"{i}", {"x": i})))
+        await asyncio.sleep(0)
+    held = list(house.log.handed)
+    house.log.let_go()
+    asked = [answer.decision.query.ask for answer in await asyncio.gather(*answers)]
+
+    assert asked == [True] * 25
+    assert held == [1, 20]
+    assert house.log.handed == [1, 20, 5]
