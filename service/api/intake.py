@@ -29,7 +29,7 @@ from service.api.replies import NDJSON, Reply
 from service.core.errors import TooLarge
 from service.guard import Pass
 
-_TURN = 0.001  # seconds of a batch before others get the loop
+_TURN = 0.0005  # seconds of a batch before others get the loop
 _FIRST, _MOST = 8, 64  # objects of a batch that are taken in together, at first and at most
 _UNDER_WAY = 64  # answers of a batch that wait for the disk at once
 
