@@ -120,7 +120,7 @@ class Erasure:
         remembered = (self._memory.get(stream, sample_id) for sample_id in sample_ids)
         events = (event for sample_id in sample_ids for event in self._log.about(stream, sample_id))
         held = [event.features for event in events if isinstance(event, Asked | Labelled)]
-        return held + [answer.kept for answer in remembered if answer is not None]
+        return held + [answer.kept for answer in remembered if answer is not None and answer.kept]
 
     def _show(self, anew: Vectoriser, stream: str, positions: list[int]) -> None:
         for event in self._log.get(stream, positions):
