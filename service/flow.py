@@ -22,7 +22,7 @@ from service.core.records import Decision, Outcome
 from service.erasure import Erasure, refuse_erased
 from service.journal import Committed, Journal, folded
 from service.ports import Clock, Log, Observer
-from service.streams import Live, Memory, Remembered, Streams, fingerprint
+from service.streams import Live, Memory, Remembered, Streams, fits
 
 
 class Incoming(msgspec.Struct, frozen=True, gc=False):
@@ -301,7 +301,7 @@ class Flow:
 
 
 def _same(remembered: Remembered, sample_id: str, features: Features) -> Decision:
-    if remembered.features != fingerprint(features):
+    if not fits(remembered.features, features):
         raise Conflict(_OTHER_FEATURES.format(sample_id))
     return remembered.decision
 

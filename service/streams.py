@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from hashlib import blake2b
 from heapq import heapify, heappop, heappush
 from itertools import islice, takewhile
+from typing import Any
 
 import msgspec
 
@@ -108,7 +109,7 @@ class Live:
 
 
 class Remembered(msgspec.Struct, frozen=True, gc=False):
-    """A sample's answer, the digest of its features, by which the same id with other content is told, and what preprocessing kept raw.
+    """A sample's answer, the imprint of its features, by which the same id with other content is told, and what preprocessing kept raw.
 
     The answer is packed: one object instead of a dozen takes less memory and is let go faster.
     """
@@ -127,6 +128,9 @@ class Remembered(msgspec.Struct, frozen=True, gc=False):
 
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(Decision).decode
+_unpack_features = msgspec.msgpack.Decoder(dict[str, Any]).decode
+_SMALL = 1_024  # bytes
+_DIGEST = b"\xc1"  # no MessagePack begins with it
 
 
 class Memory:
@@ -141,7 +145,7 @@ class Memory:
     def put(self, stream: str, decision: Decision, features: Features, kept: Features) -> None:
         """Remember the answer to a sample of these features, of which preprocessing `kept` a part."""
         sample_id, order = decision.id, self._order
-        remembered = Remembered(stream, sample_id, fingerprint(features), _pack(decision), kept or None)
+        remembered = Remembered(stream, sample_id, imprint(features), _pack(decision), kept or None)
         self._answers[stream][sample_id] = remembered
         order.append(remembered)
         if len(order) > self._capacity:
@@ -170,16 +174,26 @@ class Memory:
             del answers[oldest.sample_id]
 
 
-def fingerprint(features: Features) -> bytes:
-    """A digest of features, whatever their order; equal content has an equal digest, as Python compares it.
+def imprint(features: Features) -> bytes:
+    """What is remembered of features, by which others are told from them: small ones as they are, of large ones a digest."""
+    packed = _pack(features)
+    return packed if len(packed) <= _SMALL else _digest(features)
 
-    >>> fingerprint({"a": 1, "b": None}) == fingerprint({"b": None, "a": 1.0})
-    True
-    >>> fingerprint({"a": -1}) == fingerprint({"a": -2})
-    False
+
+def fits(remembered: bytes, features: Features) -> bool:
+    """Whether features are those of an imprint, whatever their order, as Python compares values.
+
+    >>> fits(imprint({"a": 1, "b": None}), {"b": None, "a": 1.0}), fits(imprint({"a": -1}), {"a": -2})
+    (True, False)
     """
+    if remembered.startswith(_DIGEST):
+        return remembered == _digest(features)
+    return remembered == _pack(features) or bool(_unpack_features(remembered) == features)
+
+
+def _digest(features: Features) -> bytes:
     content = [(name, value if value is None or value.__class__ is str else float(value)) for name, value in sorted(features.items())]
-    return blake2b(_pack(content), digest_size=16).digest()
+    return _DIGEST + blake2b(_pack(content), digest_size=16).digest()
 
 
 class Streams:
