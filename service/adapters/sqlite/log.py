@@ -1,7 +1,8 @@
 """The log's writer: one table, write-ahead logging, every commit synced to disk. It folds nothing and knows no model.
 
 A writer thread takes whatever has queued up into one transaction, so that many events share one fsync (group commit). What is erased
-is overwritten in the same transaction; then the whole file is written anew and the write-ahead log emptied, so that no byte of it stays.
+is overwritten in the same transaction; when it is asked to, it writes the whole file anew and empties the write-ahead log, so that no
+byte of it stays.
 """
 
 import contextlib
@@ -105,7 +106,7 @@ class SqliteLog(SqliteReader):
             if batch:
                 started = time.perf_counter()
                 deliver(self._commit(batch), time.perf_counter() - started)
-            if requests or any(entry.event is None or isinstance(entry.event, Erased) for entry, _ in batch):
+            if requests:
                 _answer(requests, self._scrub())
 
     def _take(self) -> tuple[list[_Queued], bool]:
