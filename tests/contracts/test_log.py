@@ -7,7 +7,7 @@ import pytest
 
 from service.adapters.sqlite import SqliteLog, SqliteReader, backup, database_of
 from service.core.errors import FolderInUse, IncompatibleData, StorageFull, Unavailable
-from service.core.events import Expired, Labelled, Withdrawn
+from service.core.events import Expired, Labelled, Withdrawn, encode
 from service.ports import Entry
 from service.testing import InMemoryLog
 
@@ -97,6 +97,18 @@ def test_an_entry_replaces_the_earlier_one_in_its_slot(log):
     assert [event.sample_id for _, event in log.read("b", 0, 99)] == ["sample-2"]
 
 
+def test_entries_that_are_written_together_replace_one_another_in_a_slot(tmp_path):
+    """Of those of one statement the last one stands, at its own position, and so it does where one stood in the slot before."""
+    log = SqliteLog(tmp_path)
+    entries = [entry("a", ticket, slot="s" if ticket % 2 else None) for ticket in range(30)]
+    coded = [(each, encode(each.event)) for each in entries]
+    results = [result for first in (0, 10, 20) for result in log._commit(coded[first : first + 10])]
+    found = list(log.read("a", 0, 99))
+    log.close()
+
+    assert found == [(result.seq, result.entry.event) for result in results if result.entry.slot is None or result is results[-1]]
+
+
 def test_dropping_a_stream_erases_it_and_reuses_no_position(log):
     """What comes after a drop stands behind what was there before."""
     inbox = Inbox()
@@ -133,6 +145,25 @@ def test_a_batch_that_was_reported_as_failed_is_not_there(tmp_path):
     log.close()
 
     assert [event.sample_id for _, event in found] == ["sample-7"]
+
+
+def test_no_event_is_written_over(tmp_path):
+    """A position that is taken is an error of the new batch, and stays one: what was acknowledged is there."""
+    inbox = Inbox()
+    log = SqliteLog(tmp_path)
+    log.start(inbox)
+    for ticket in range(5):
+        log.submit(entry("a", ticket))
+    inbox.wait(5)
+    log._last = 2
+    for ticket in (5, 6):
+        log.submit(entry("a", ticket, slot="s"))
+        failed = inbox.wait(ticket + 1)[-1]
+    found = [event.sample_id for _, event in log.read("a", 0, 99)]
+    log.close()
+
+    assert isinstance(failed.error, Unavailable)
+    assert found == [f"sample-{ticket}" for ticket in range(5)]
 
 
 def test_closing_writes_what_is_queued(tmp_path):
