@@ -1,5 +1,6 @@
 """The contract of a log, over every adapter and its fake."""
 
+import contextlib
 import sqlite3
 import threading
 
@@ -208,6 +209,30 @@ def test_positions_go_on_after_a_restart(tmp_path):
         log.submit(entry("a", 1, slot="s"))
         assert inbox.wait(1)[0].seq == run
         log.close()
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda reader: list(reader.read("a", 0, 9)),
+        lambda reader: reader.get("a", [1]),
+        lambda reader: reader.about("a", "sample-1"),
+        lambda reader: reader.erased("a"),
+        lambda reader: reader.streams(),
+        lambda reader: reader.last("a"),
+    ],
+    ids=["read", "get", "about", "erased", "streams", "last"],
+)
+def test_a_log_that_cannot_be_read_is_unavailable(tmp_path, look):
+    """Whichever way it is read; whoever asked is told to come again."""
+    SqliteLog(tmp_path).close()
+    reader = SqliteReader(database_of(tmp_path))
+    look(reader)
+    with contextlib.closing(sqlite3.connect(database_of(tmp_path))) as connection:
+        connection.execute("DROP TABLE events")
+    with pytest.raises(Unavailable, match="cannot be read"):
+        look(reader)
+    reader.close()
 
 
 def test_two_servers_never_share_a_folder(tmp_path):
