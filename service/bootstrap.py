@@ -57,8 +57,10 @@ class Service:
 
     async def stop(self) -> None:
         """Drain, and let the folder go."""
-        await self._doorkeeper.stop()
-        await self._engine.stop()
+        try:
+            await self._doorkeeper.stop()
+        finally:
+            await self._engine.stop()
 
     def _learners(self) -> list[tuple[str, Learner]]:
         return self._engine.learners()

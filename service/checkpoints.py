@@ -45,7 +45,7 @@ class Checkpoints:
         self._append(live, written, whole=final or not large or time.monotonic() - written.preprocessing_at >= _RARELY)
 
     def replace(self, live: Live) -> "asyncio.Future[Committed]":
-        """Write the whole decision state, although it may not have moved."""
+        """Write the whole decision state, although it may not have moved. Not for a dropped stream: nothing may follow its drop."""
         return self._append(live, self._written.setdefault(live.name, _Written()), whole=True)
 
     def _append(self, live: Live, written: _Written, *, whole: bool) -> "asyncio.Future[Committed]":

@@ -1,4 +1,7 @@
-"""What keeps a running server's guard true to the stored keys: new and revoked ones within a second, and when each was last used."""
+"""What keeps a running server's guard true to the stored keys: new and revoked ones within a second, and when each was last used.
+
+Keys are read and written beside the loop. What cannot be read is tried again, and a door that was closed stays closed meanwhile.
+"""
 
 import asyncio
 import contextlib
@@ -21,12 +24,12 @@ _log = structlog.get_logger("askwhen.keys")
 class Keys(Protocol):
     """Where keys are stored."""
 
-    def all(self) -> Sequence[Key]:
-        """Every key ever made, revoked ones too."""
+    def version(self) -> object:
+        """What changes whenever keys are added, revoked or noted; None where no key was ever made."""
         ...
 
-    def changed(self) -> bool:
-        """Whether keys were added or revoked since the last call."""
+    def all(self) -> Sequence[Key]:
+        """Every key ever made, revoked ones too."""
         ...
 
     def note(self, used: Mapping[str, float]) -> None:
@@ -43,41 +46,55 @@ class Doorkeeper:
         self._guard = guard
         self._clock = clock
         self._task: asyncio.Task[None] | None = None
-        self.look()
-
-    def look(self) -> None:
-        """Take over what changed."""
-        if self._keys.changed():
-            self._note()  # a key that was revoked is not asked again when it was used
-            self._keys.changed()  # that was us; what others change from here on is read below
-            self._guard.load(self._keys.all(), time.monotonic())
+        self._version = keys.version()
+        guard.load(keys.all(), time.monotonic())
 
     def start(self) -> None:
         """Begin to look after the keys."""
         self._task = asyncio.create_task(self._forever())
 
     async def stop(self) -> None:
-        """End, and note the last uses."""
+        """End, and note the last uses, if that can be done."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
-        self._note()
+        await self._note()
+
+    async def look(self) -> None:
+        """Take over what changed."""
+        version = await asyncio.to_thread(self._keys.version)
+        if version == self._version:
+            return
+        try:
+            keys = await asyncio.to_thread(self._keys.all)
+        except Unavailable as error:
+            self._guard.close()
+            _log.error("keys cannot be read, so no new ones are let in", error=str(error))
+            return
+        before = self._guard.used()
+        self._guard.load(keys, time.monotonic())
+        self._version = version
+        await self._note(before)  # a key that was revoked is not asked again when it was used
 
     async def _forever(self) -> None:
         noted = time.monotonic()
         while True:
             await asyncio.sleep(PERIOD)
             try:
-                self.look()
+                await self.look()
                 if time.monotonic() - noted >= _NOTED:
                     noted = time.monotonic()
-                    self._note()
-            except Unavailable as error:
-                _log.warning("keys unavailable", error=str(error))
+                    await self._note()
+            except Exception:  # noqa: BLE001 - whatever goes wrong, the next look is taken
+                _log.exception("looking after keys failed")
 
-    def _note(self) -> None:
+    async def _note(self, used: Mapping[str, float] | None = None) -> None:
         shift = self._clock() - time.monotonic()
-        used = {key_id: at + shift for key_id, at in self._guard.used().items()}
-        if used:
-            self._keys.note(used)
+        noted = {key_id: at + shift for key_id, at in (self._guard.used() if used is None else used).items()}
+        if not noted:
+            return
+        try:
+            await asyncio.to_thread(self._keys.note, noted)
+        except Unavailable as error:
+            _log.warning("the last uses of keys cannot be noted", error=str(error))

@@ -92,9 +92,7 @@ class Erasure:
             # Another model that took over meanwhile may have brought preprocessing that saw them.
             while live.learner.vectoriser is not cleaned:
                 cleaned = await self._forget(live, samples)
-                if live.dropped:
-                    message = f"the stream {live.name!r} was deleted"
-                    raise UnknownStream(message)
+                _check_there(live)
                 await self._journal.append(live.name, Erased(self._clock(), sample_ids))
         finally:
             live.leaving.difference_update(sample_ids)
@@ -114,6 +112,7 @@ class Erasure:
                     await asyncio.to_thread(self._show, anew, live.name, _last_held(live))
                 if learner.vectoriser is before:
                     break
+            _check_there(live)  # its log is going: nothing of it may follow the drop
             cleaned = learner.vectoriser = anew or before
             written = self._checkpoints.replace(live)
         await written
@@ -123,7 +122,7 @@ class Erasure:
         remembered = (self._memory.get(stream, sample_id) for sample_id in sample_ids)
         events = (event for sample_id in sample_ids for event in self._log.about(stream, sample_id))
         held = [event.features for event in events if isinstance(event, Asked | Labelled)]
-        return held + [answer.kept for answer in remembered if answer is not None]
+        return held + [answer.kept for answer in remembered if answer is not None and answer.kept]
 
     def _show(self, anew: Vectoriser, stream: str, positions: list[int]) -> None:
         for event in self._log.get(stream, positions):
@@ -146,6 +145,12 @@ def refuse_erased(live: Live, sample_id: str) -> None:
     if is_erased(live, sample_id):
         message = f"the sample {sample_id!r} was erased; nothing of it is taken in again"
         raise Conflict(message)
+
+
+def _check_there(live: Live) -> None:
+    if live.dropped:
+        message = f"the stream {live.name!r} was deleted"
+        raise UnknownStream(message)
 
 
 def _last_held(live: Live) -> list[int]:

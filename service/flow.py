@@ -6,15 +6,16 @@ Steps and their order only. What is durable is in the journal, what is decided i
 import asyncio
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
 import msgspec
 
+from service.asking import Answer, Asking, Reserved, unavailable
 from service.core.config import MAX_CLASSES
-from service.core.errors import Conflict, Invalid, Unavailable, UnknownSample, UnknownStream
-from service.core.events import NOWHERE, Asked, Event, Labelled, Origin, Retracted, Withdrawn
+from service.core.errors import Conflict, Invalid, UnknownSample, UnknownStream
+from service.core.events import NOWHERE, Asked, Event, Labelled, Origin, Retracted
 from service.core.features import Features
 from service.core.open_queries import Sample
 from service.core.records import Decision, Outcome
@@ -23,14 +24,16 @@ from service.journal import Committed, Journal, folded
 from service.ports import Clock, Log, Observer
 from service.streams import Live, Memory, Remembered, Streams, fingerprint
 
-ASK_PATIENCE = 1.0  # seconds that a sample waits for its question to be durable
+
+class Incoming(msgspec.Struct, frozen=True, gc=False):
+    """A sample that came in; without an id it gets one, and is not remembered unless it is asked."""
+
+    id: str | None
+    features: Features
+    origin: Origin = NOWHERE
 
 
-class Answer(msgspec.Struct, frozen=True, gc=False):
-    """What a sample gets."""
-
-    decision: Decision
-    replayed: bool
+Answered = Answer | Awaitable[Answer] | Exception
 
 
 class Learned(NamedTuple):
@@ -65,6 +68,7 @@ class Flow:
         """Take the parts."""
         self._streams = streams
         self._journal = journal
+        self._asking = Asking(journal, clock)
         self._log = log
         self._memory = memory
         self._erasure = erasure
@@ -75,57 +79,108 @@ class Flow:
 
     async def observe(self, stream: str, sample_id: str | None, features: Features, origin: Origin = NOWHERE) -> Answer:
         """Predict and decide; an answer that asks comes only after its question is durable."""
-        answer = self.answer_to(stream, sample_id, features, origin)
+        answer = self.answer_to(stream, Incoming(sample_id, features, origin))
         return answer if isinstance(answer, Answer) else await answer
 
-    def answer_to(self, stream: str, sample_id: str | None, features: Features, origin: Origin = NOWHERE) -> Answer | Awaitable[Answer]:
+    def answer_to(self, stream: str, sample: Incoming) -> Answer | Awaitable[Answer]:
         """The answer itself where nothing has to be waited for, which is nearly always; else what will give it."""
+        return self._answer(self._streams[stream], sample)
+
+    def answers_to(self, stream: str, samples: Sequence[Incoming]) -> list[Answered]:
+        """What samples get, as if `answer_to` had met them one by one; an error stands in its place.
+
+        Those that were never here go on together, up to one that was: its answer depends on what came before it. Raises `UnknownStream`.
+        """
         live = self._streams[stream]
-        remember = sample_id is not None
+        answers: list[Answered] = []
+        fresh: dict[str, Incoming] = {}
+        remembered, held, in_work = self._memory.of(stream), live.learner.queries.samples, live.in_work
+        for sample in samples:
+            sample_id = sample.id
+            if sample_id is None:
+                fresh[uuid.uuid4().hex] = sample
+                continue
+            if sample_id in fresh or sample_id in remembered or sample_id in held or sample_id in in_work:
+                answers += self._decided(live, fresh)
+                fresh = {}
+                answers.append(self._answer_or_error(live, sample))
+            else:
+                fresh[sample_id] = sample
+        answers += self._decided(live, fresh)
+        return answers
+
+    def _answer_or_error(self, live: Live, sample: Incoming) -> Answered:
+        try:
+            return self._answer(live, sample)
+        except Conflict as error:
+            return error
+
+    def _answer(self, live: Live, sample: Incoming) -> Answer | Awaitable[Answer]:
+        sample_id = sample.id
         if sample_id is None:
             sample_id = uuid.uuid4().hex
-        elif live.busy(sample_id):
-            return self._in_turn(live, sample_id, features, origin)
+        elif sample_id in live.in_work:
+            return self._in_turn(live, sample_id, sample)
         else:
-            remembered = self._memory.get(stream, sample_id)
+            remembered = self._memory.get(live.name, sample_id)
             if remembered is not None:
-                return self._again(stream, _same(remembered, sample_id, features))
+                return self._again(live.name, _same(remembered, sample_id, sample.features))
             if sample_id in live.learner.queries.samples:
-                return self._in_turn(live, sample_id, features, origin)
-        decision, seconds = self._decide(live, sample_id, features)
+                return self._in_turn(live, sample_id, sample)
+        decision, seconds = self._decide(live, sample_id, sample)
         if not decision.query.ask:
-            return self._answered(live, decision, features, seconds, remember=remember)
-
-        def told(standing: Decision) -> Answer:
-            return self._answered(live, standing, features, seconds, remember=remember)
-
+            return self._answered(live, decision, sample, seconds)
+        reserved = self._asking.reserve(live, decision, sample.features, sample.origin)
         live.hold(sample_id)
-        return self._ask(live, decision, features, origin, told, partial(live.let_go, sample_id))
+        return self._asked(live, reserved, sample, seconds, partial(live.let_go, sample_id))
 
-    async def _in_turn(self, live: Live, sample_id: str, features: Features, origin: Origin) -> Answer:
+    async def _in_turn(self, live: Live, sample_id: str, sample: Incoming) -> Answer:
         async with live.turn(sample_id):
-            stored = await self._stored(live, sample_id, features)
+            stored = await self._stored(live, sample_id, sample.features)
             if stored is not None:
                 return self._again(live.name, stored)
-            decision, seconds = self._decide(live, sample_id, features)
-
-            def told(standing: Decision) -> Answer:
-                return self._answered(live, standing, features, seconds, remember=True)
-
+            decision, seconds = self._decide(live, sample_id, sample)
             if not decision.query.ask:
-                return told(decision)
+                return self._answered(live, decision, sample, seconds)
             _check_there(live)
-            return await asyncio.shield(self._ask(live, decision, features, origin, told, _nothing))
+            reserved = self._asking.reserve(live, decision, sample.features, sample.origin)
+            return await asyncio.shield(self._asked(live, reserved, sample, seconds, _nothing))
 
-    def _decide(self, live: Live, sample_id: str, features: Features) -> tuple[Decision, float]:
+    def _asked(
+        self, live: Live, reserved: Reserved, sample: Incoming, seconds: float, let_go: Callable[[], None]
+    ) -> "asyncio.Future[Answer]":
+        return self._asking.ask(live, reserved, partial(self._answered, live, sample=sample, seconds=seconds), let_go)
+
+    def _decide(self, live: Live, sample_id: str, sample: Incoming) -> tuple[Decision, float]:
         started = time.perf_counter()
-        decision = live.learner.decide(sample_id, features, self._clock(), available=not self._journal.stalled)
+        decision = live.learner.decide(sample_id, sample.features, self._clock(), available=not self._journal.stalled)
         return decision, time.perf_counter() - started
 
-    def _answered(self, live: Live, decision: Decision, features: Features, seconds: float, *, remember: bool) -> Answer:
-        if remember and not live.dropped:
-            remembered = Remembered(fingerprint(features), decision, live.learner.vectoriser.kept(features))
-            self._memory.put(live.name, decision.id, remembered)
+    def _decided(self, live: Live, fresh: dict[str, Incoming]) -> Iterator[Answered]:
+        if not fresh:
+            return
+        decided, seconds = self._decide_all(live, fresh)
+        for (sample_id, sample), (decision, reserved) in zip(fresh.items(), decided, strict=True):
+            if reserved is None:
+                yield self._answered(live, decision, sample, seconds)
+            else:
+                live.hold(sample_id)
+                yield self._asked(live, reserved, sample, seconds, partial(live.let_go, sample_id))
+
+    def _decide_all(self, live: Live, samples: dict[str, Incoming]) -> tuple[list[tuple[Decision, Reserved | None]], float]:
+        """Decide about samples in their order, reserving what they ask; with the seconds that one took."""
+        started = time.perf_counter()
+        features = [sample.features for sample in samples.values()]
+        decisions = live.learner.decisions(list(samples), features, self._clock(), available=not self._journal.stalled)
+        decided = [
+            (decision, self._asking.reserve(live, decision, sample.features, sample.origin) if decision.query.ask else None)
+            for decision, sample in zip(decisions, samples.values(), strict=True)
+        ]
+        return decided, (time.perf_counter() - started) / len(samples)
+
+    def _answered(self, live: Live, decision: Decision, sample: Incoming, seconds: float) -> Answer:
+        if sample.id is not None and not live.dropped:
+            self._memory.put(live.name, decision, sample.features, live.learner.vectoriser.kept(sample.features))
         for observer in self._observers:
             observer.decided(live.name, decision, seconds)
         return Answer(decision, replayed=False)
@@ -134,46 +189,6 @@ class Flow:
         for observer in self._observers:
             observer.replayed(stream)
         return Answer(decision, replayed=True)
-
-    def _ask(
-        self,
-        live: Live,
-        decision: Decision,
-        features: Features,
-        origin: Origin,
-        told: Callable[[Decision], Answer],
-        let_go: Callable[[], None],
-    ) -> "asyncio.Future[Answer]":
-        """What is `told` of the decision as it stands: when its question is durable, or without a question as soon as patience ends."""
-        loop = asyncio.get_running_loop()
-        budget = live.learner.budget
-        answer: asyncio.Future[Answer] = loop.create_future()
-        waiting = True
-
-        def settle(outcome: Committed | Exception | None) -> None:
-            nonlocal waiting
-            waiting = False
-            let_go()
-            if isinstance(outcome, Exception) and not isinstance(outcome, Unavailable):
-                if not answer.done():
-                    answer.set_exception(outcome)
-                return
-            result = told(decision if isinstance(outcome, Committed) else _unavailable(decision))
-            if not answer.done():
-                answer.set_result(result)
-
-        def landed(outcome: Committed | Exception) -> None:
-            if waiting:
-                patience.cancel()
-                settle(outcome)
-            elif isinstance(outcome, Committed) and not live.dropped:
-                self._journal.append(live.name, Withdrawn(self._clock(), decision.id))
-
-        patience = loop.call_later(ASK_PATIENCE, settle, None)
-        event = live.learner.question(decision, features, origin)
-        token = budget.take()
-        self._journal.submit(live.name, event, landed, settle=lambda: budget.release(token))
-        return answer
 
     def _append(self, live: Live, event: Event) -> "asyncio.Future[Committed]":
         _check_there(live)
@@ -191,7 +206,7 @@ class Flow:
         if event is not None and event.features != features:
             raise Conflict(_OTHER_FEATURES.format(sample_id))
         if isinstance(event, Asked):
-            return _unavailable(event.decision) if sample.withdrawn else event.decision
+            return unavailable(event.decision) if sample.withdrawn else event.decision
         return live.learner.known(sample_id, features)
 
     # --- labels --------------------------------------------------------------------------------------------------------------
@@ -299,12 +314,6 @@ def _check_there(live: Live) -> None:
 
 def _nothing() -> None:
     pass
-
-
-def _unavailable(decision: Decision) -> Decision:
-    budget = msgspec.structs.replace(decision.query.budget, asked=decision.query.budget.asked - 1, open=decision.query.budget.open - 1)
-    query = msgspec.structs.replace(decision.query, ask=False, reason="unavailable", probability=0.0, budget=budget)
-    return msgspec.structs.replace(decision, query=query)
 
 
 def _check_class(live: Live, label: str) -> None:

@@ -126,7 +126,11 @@ class Guard:
                 bucket = old.bucket if old is not None else _Bucket(rate, now) if rate > 0 else None
                 passes[key.digest] = Pass(key, key.allowed, bucket, None if old is None else old.used_at)
         self._passes = passes
-        self.open = not known
+        self.open = self.open and not known  # a door that was closed stays closed, wherever its keys have gone
+
+    def close(self) -> None:
+        """Let nobody in without a key any more: there are keys, though they cannot be read."""
+        self.open = False
 
     def admit(self, authorization: bytes | None, needed: frozenset[Scope], now: float) -> Pass | None:
         """Let a request pass that one of the `needed` scopes opens; None where no keys exist.

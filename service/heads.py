@@ -3,6 +3,7 @@
 Requests are answered elsewhere.
 """
 
+from asyncio import TimerHandle, Transport
 from http import HTTPStatus
 from typing import Any
 
@@ -12,6 +13,7 @@ from service.api.errors import MEDIA_TYPE, problem
 
 MAX_HEAD = 65_536  # bytes of a request's target and headers
 MAX_HEADERS = 100
+PATIENCE = 30.0  # seconds that a head may take to come
 _TOO_LARGE = f"a request has at most {MAX_HEADERS} headers here, of at most {MAX_HEAD} bytes together with its target"
 
 
@@ -25,6 +27,17 @@ class BoundedHeads(HttpToolsProtocol):
         self._head = 0  # bytes of an incomplete head before this piece
         self._piece = 0  # bytes
         self._refusal = HTTPStatus.BAD_REQUEST
+        self._patience: TimerHandle | None = None
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        """Wait for a first request no longer than for a next one."""
+        super().connection_made(transport)
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop waiting."""
+        self._wait_no_more()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser, which keeps a head in memory until it is complete."""
@@ -35,6 +48,13 @@ class BoundedHeads(HttpToolsProtocol):
             if self._head > MAX_HEAD and not self.transport.is_closing():
                 self._refusal = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
                 self.send_400_response(_TOO_LARGE)
+        if self._heading and self._patience is None:
+            self._patience = self.loop.call_later(PATIENCE, self.transport.close)
+
+    def _wait_no_more(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
 
     def on_message_begin(self) -> None:
         """Begin to count."""
@@ -44,6 +64,7 @@ class BoundedHeads(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Raise, which the parser turns into a refusal, where there is too much of them."""
         self._heading = False
+        self._wait_no_more()
         if len(self.headers) > MAX_HEADERS or (self._head + self._piece > MAX_HEAD and self._size() > MAX_HEAD):
             self._refusal = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
             raise ValueError

@@ -39,7 +39,7 @@ class _Waiting(NamedTuple):
 
 
 class Journal:
-    """The one way for events into the log and from there into memory."""
+    """The one way for events into the log and from there into memory. What comes while the log is writing waits, and goes together."""
 
     def __init__(self, log: Log, fold: Fold, observers: Sequence[Observer]) -> None:
         """Take the log, and the function that folds a committed event into its stream."""
@@ -47,6 +47,8 @@ class Journal:
         self._fold = fold
         self._observers = observers
         self._waiting: dict[int, _Waiting] = {}
+        self._outbox: list[Entry] = []
+        self._writing = 0  # entries that the log has and did not answer
         self._results: deque[Result] = deque()
         self._tickets = 0
         self._folding = False
@@ -86,10 +88,9 @@ class Journal:
         self._tickets += 1
         self._waiting[self._tickets] = _Waiting(told, settle, time.monotonic())
         self._idle.clear()
-        try:
-            self._log.submit(Entry(stream, event, slot, self._tickets))
-        except ValueError as error:
-            self._give_up(self._tickets, error)
+        if not self._outbox and not self._writing:
+            asyncio.get_running_loop().call_soon(self._send)
+        self._outbox.append(Entry(stream, event, slot, self._tickets))
 
     @property
     def waiting(self) -> int:
@@ -107,13 +108,13 @@ class Journal:
         """Wait until everything submitted so far is folded or failed."""
         await self._idle.wait()
 
-    def _give_up(self, ticket: int, error: Exception) -> None:
-        waiting = self._waiting.pop(ticket)
-        if waiting.settle is not None:
-            waiting.settle()
-        waiting.told(error)
-        if not self._waiting:
-            self._idle.set()
+    def _send(self) -> None:
+        """Hand the log all that came in one turn of the loop, or while it was writing: it goes into one commit."""
+        entries, self._outbox = self._outbox, []
+        self._writing = len(entries)
+        refused = self._log.submit(entries)
+        if refused:
+            self._deliver(refused, 0.0)
 
     def _deliver(self, results: Sequence[Result], writing: float) -> None:
         failed = sum(result.error is not None for result in results)
@@ -124,6 +125,9 @@ class Journal:
             if len(results) > failed:
                 observer.committed(len(results) - failed, time.monotonic() - since, writing)
         self._results.extend(results)
+        self._writing -= len(results)
+        if self._outbox and not self._writing:
+            self._send()
         if not self._folding:
             self._run()
 

@@ -43,8 +43,8 @@ class Log(Protocol):
         """Begin to write; `deliver` is called from another thread with results in log order, each after its event is on disk."""
         ...
 
-    def submit(self, entry: Entry) -> None:
-        """Queue an entry; returns at once."""
+    def submit(self, entries: Sequence[Entry]) -> Sequence[Result]:
+        """Queue entries, which is no promise of one commit; gives at once the results of those whose events cannot be written."""
         ...
 
     def read(self, stream: str, after: int, upto: int) -> Iterable[tuple[int, Event]]:

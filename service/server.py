@@ -17,7 +17,7 @@ from service.core.errors import Unusable
 from service.settings import Settings
 from service.wire import Wire
 
-_DRAIN = 10  # seconds that running requests have
+_DRAIN = 4  # seconds that running requests have; engines kill after 10
 _SWITCH = 0.0001  # seconds that the log's writer waits for a busy loop to let it go on
 _KEEP_ALIVE = 75  # seconds that an idle connection stays open: longer than the minute after which proxies give theirs up
 
@@ -60,6 +60,8 @@ class _Server(uvicorn.Server):
 
 def _tls(settings: Settings) -> dict[str, Any]:
     if settings.ssl_certfile is None:
+        if settings.ssl_keyfile or settings.ssl_keyfile_password or settings.ssl_ca_certs:
+            raise Unusable("TLS needs a certificate: set ssl_certfile as well")
         return {}
     password = None if settings.ssl_keyfile_password is None else settings.ssl_keyfile_password.get_secret_value()
     try:

@@ -58,14 +58,17 @@ class InMemoryLog:
         self._thread = threading.Thread(target=self._write, args=(deliver,), daemon=True)
         self._thread.start()
 
-    def submit(self, entry: Entry) -> None:
-        """Queue an entry; raises `ValueError` for an event that cannot be written."""
-        if entry.event is not None:
+    def submit(self, entries: Sequence[Entry]) -> list[Result]:
+        """Queue entries; gives the results of those whose events cannot be written."""
+        refused: list[Result] = []
+        for entry in entries:
             try:
-                encode(entry.event)
+                _ = entry.event is None or encode(entry.event)
             except OverflowError as error:
-                raise ValueError(str(error)) from None
-        self._queue.put(entry)
+                refused.append(Result(entry, 0, ValueError(str(error))))
+            else:
+                self._queue.put(entry)
+        return refused
 
     def read(self, stream: str, after: int, upto: int) -> Iterator[tuple[int, Event]]:
         """A stream's events after one position, up to and including another, in order."""

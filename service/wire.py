@@ -27,6 +27,7 @@ class Wire(BoundedHeads):
     """One connection."""
 
     _begun: Any = None  # the app of a request whose body is still coming
+    _refused: str | None = None  # what to say of bytes that are no request, once those before them have their answers
     _round: ClassVar[list[tuple["Wire", RequestResponseCycle, AtOnce]]] = []  # whole requests that came in this turn of the loop
 
     def data_received(self, data: bytes) -> None:
@@ -41,6 +42,9 @@ class Wire(BoundedHeads):
         super().on_message_complete()
         if self._begun is not None:
             app, self._begun = self._begun, None
+            if self.flow.write_paused:  # its client does not read: ASGI waits for it
+                super()._start_asgi_task(self.cycle, app)
+                return
             if not self._round:
                 self.loop.call_soon(self._play_round)
             self._round.append((self, self.cycle, app))
@@ -48,7 +52,19 @@ class Wire(BoundedHeads):
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no request, after what came before it has its answer."""
         self._play_round()
-        super().send_400_response(msg)
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete and not cycle.more_body and not self.transport.is_closing():
+            self._refused = msg
+            self.flow.pause_reading()
+        else:
+            super().send_400_response(msg)
+
+    def on_response_complete(self) -> None:
+        """Go on with what came behind, and refuse what was no request there."""
+        super().on_response_complete()
+        if self._refused is not None and self.cycle.response_complete:
+            message, self._refused = self._refused, None
+            super().send_400_response(message)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         if cycle is self.cycle and cycle.more_body and not cycle.waiting_for_100_continue and hasattr(app, "at_once"):

@@ -65,7 +65,7 @@ def test_keys_are_made_listed_used_and_revoked_beside_a_running_server(tmp_path)
 
     assert [name in listed for name in ("dashboard", "boss", "read", "admin")] == [True] * 4
     rows = [line for line in listed.splitlines() if "dashboard" in line or "boss" in line]
-    assert [sum("20" in cell and ":" in cell for cell in row.split("\u2502")) for row in rows] == [3, 3]  # created, last used, revoked
+    assert [sum("20" in cell and "-" in cell for cell in row.split("\u2502")) for row in rows] == [3, 3]  # created, last used, revoked
     assert (again.returncode, "no valid key" in again.stderr) == (2, True)
     assert not any(text.encode() in path.read_bytes() for text in (reader, admin) for path in tmp_path.rglob("*") if path.is_file())
     assert (tmp_path / "keys.db").stat().st_mode & 0o077 == 0
@@ -146,3 +146,10 @@ def test_a_certificate_that_is_none_is_explained(tmp_path):
 
     assert refused.returncode == 2
     assert "Traceback" not in refused.stderr
+
+
+def test_half_of_a_tls_setting_is_refused(tmp_path):
+    """Whoever asks for clients' certificates does not get a server that speaks in the clear."""
+    refused = run("serve", "--data", tmp_path, "--port", "0", "--ssl-ca-certs", "authorities.pem")
+
+    assert (refused.returncode, "ssl_certfile" in refused.stderr) == (2, True)

@@ -26,7 +26,6 @@ class SqliteKeys:
     def __init__(self, folder: Path) -> None:
         """Keep them in the data folder."""
         self._path = folder / "keys.db"
-        self._seen: tuple[int, int] | None = None
 
     def all(self) -> list[Key]:
         """Every key ever made, revoked ones too, oldest first. Raises `Unavailable` for a file that cannot be read."""
@@ -36,15 +35,13 @@ class SqliteKeys:
             rows = connection.execute(f"SELECT {_COLUMNS} FROM keys ORDER BY created_at, id").fetchall()  # noqa: S608 - a constant
         return [_key(row) for row in rows]
 
-    def changed(self) -> bool:
-        """Whether keys were added or revoked since the last call; True at the first."""
+    def version(self) -> tuple[int, int] | None:
+        """What changes whenever keys are added, revoked or noted; None where no key was ever made."""
         try:
             stat = self._path.stat()
-            now = (stat.st_mtime_ns, stat.st_ino)
         except FileNotFoundError:
-            now = (0, 0)
-        before, self._seen = self._seen, now
-        return now != before
+            return None
+        return stat.st_mtime_ns, stat.st_ino
 
     def add(self, key: Key) -> None:
         """Keep a new key; raises `Unavailable`."""

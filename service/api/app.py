@@ -48,8 +48,8 @@ def create_app(
     bounds = limits or Limits()
     takers = Takers(engine.flow)
     turn = asyncio.Lock()
-    samples = Intake(takers.sample, engine.streams.__getitem__, bounds, turn)
-    labels = Intake(takers.label, engine.streams.__getitem__, bounds, turn)
+    samples = Intake(takers.sample, takers.samples, engine.streams.__getitem__, bounds, turn)
+    labels = Intake(takers.label, takers.labels, engine.streams.__getitem__, bounds, turn)
     app = FastAPIOffline(
         title="askwhen",
         version=__version__,

@@ -1,5 +1,6 @@
 """Bodies off the wire: read within a limit, refused as early as can be. What stands in them is judged elsewhere."""
 
+import asyncio
 import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
@@ -7,7 +8,7 @@ from typing import Any
 
 from fastapi import Request
 
-from service.api.errors import CutShort, UnsupportedMedia
+from service.api.errors import CutShort, TooSlow, UnsupportedMedia
 from service.core.errors import Invalid, TooLarge
 from service.guard import Unauthorized
 
@@ -16,6 +17,7 @@ Headers = Mapping[bytes, bytes]
 
 _CHARSET = re.compile(rb';\s*charset\s*=\s*"?([^";]*)', re.IGNORECASE)
 _ONCE = (b"content-type", b"content-encoding", b"idempotency-key", b"ce-id", b"ce-source", b"ce-specversion", b"ce-type", b"ce-time")
+PATIENCE = 60.0  # seconds that a body may take to come
 _SHOWN = 40  # characters of a header that are shown
 
 
@@ -56,10 +58,18 @@ def check_encoding(headers: Headers) -> None:
 
 
 async def read_body(receive: Receive, headers: Headers, most: int) -> bytes:
-    """The whole body, of at most so many bytes; raises `TooLarge`, before reading where the length is told, and `CutShort`."""
+    """The whole body, of at most so many bytes; raises `TooLarge`, before reading where the length is told, `TooSlow` and `CutShort`."""
     told = headers.get(b"content-length")
     if told is not None and told.isdigit() and int(told) > most:
         raise _too_large(most)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await _read(receive, most)
+    except TimeoutError:
+        raise TooSlow(f"the body did not come within {PATIENCE:.0f} s") from None
+
+
+async def _read(receive: Receive, most: int) -> bytes:
     message = await receive()
     body: bytes = message.get("body", b"")
     if message.get("more_body"):

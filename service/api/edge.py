@@ -103,9 +103,11 @@ class Edge:
         return None, needed(method, path), ""
 
     def _admitted(self, headers: Headers, scopes: frozenset[Scope] | None) -> Pass | None:
+        if scopes is None:  # whoever watches the server is answered also where it is busy
+            return None
         if self._working > self._most:
             raise Overloaded(f"the server is busy with {self._most} requests; try again")
-        if scopes is None or self._guard.open:
+        if self._guard.open:
             return None
         granted = self._guard.admit(headers.get(b"authorization"), scopes, time.monotonic())
         if granted is not None:

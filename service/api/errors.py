@@ -33,6 +33,10 @@ class CutShort(AskwhenError):
     """The client went away before its request was complete; nobody is left to read the answer."""
 
 
+class TooSlow(AskwhenError):
+    """The body takes longer than anybody waits for it."""
+
+
 class Overloaded(AskwhenError):
     """As many requests as the server takes are in work."""
 
@@ -43,6 +47,7 @@ STATUSES: dict[type[AskwhenError], int] = {
     Forbidden: 403,
     UnknownStream: 404,
     UnknownSample: 404,
+    TooSlow: 408,
     Conflict: 409,
     TooLarge: 413,
     UnsupportedMedia: 415,

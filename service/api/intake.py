@@ -6,15 +6,17 @@ What an answer is, its taker knows; here is how many come at once, and that a lo
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import NamedTuple, TypeVar
+from itertools import groupby
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
 from service.api.bodies import Headers, Receive, media_type_of, read_body
-from service.api.errors import of_anything
+from service.api.errors import Overloaded, of_anything
 from service.api.parcels import (
     BATCHES,
     Acknowledged,
+    Batch,
     Contents,
     Parcel,
     batch,
@@ -25,15 +27,18 @@ from service.api.parcels import (
     trace_of,
 )
 from service.api.replies import NDJSON, Reply
-from service.core.errors import TooLarge
+from service.core.errors import TooLarge, Unavailable
 from service.guard import Pass
 
 _TURN = 0.0005  # seconds of a batch before others get the loop
+_FIRST, _MOST = 8, 64  # objects of a batch that are taken in together, at first and at most
+_BATCHES = 16  # in work at once, for each is in memory as a whole
 _UNDER_WAY = 64  # answers of a batch that wait for the disk at once
 
 Item = TypeVar("Item")
 Answered = bytes | Awaitable[bytes]
 Take = Callable[[str, Parcel], Answered]  # stream and parcel to the JSON of its answer; raises what is wrong with it
+TakeAll = Callable[[str, Sequence[Parcel]], list[Answered | Exception]]  # the same for some, in order
 
 
 class Limits(NamedTuple):
@@ -48,12 +53,17 @@ class Limits(NamedTuple):
 class Intake:
     """Takes in what comes for one kind of path."""
 
-    def __init__(self, take: Take, exists: Callable[[str], object], limits: Limits, turn: asyncio.Lock) -> None:
-        """Use `take` for every object; `exists` raises for an unknown stream; batches work one at a time, each having the `turn`."""
+    def __init__(self, take: Take, take_all: TakeAll, exists: Callable[[str], object], limits: Limits, turn: asyncio.Lock) -> None:
+        """Use `take` for one object and `take_all` for those of a batch; `exists` raises for an unknown stream.
+
+        Batches take turns, a chunk each; whoever waits for the disk has no `turn`.
+        """
         self._take = take
+        self._take_all = take_all
         self._exists = exists
         self._limits = limits
         self._turn = turn
+        self._batches = 0
 
     def takes_at_once(self, headers: Headers, body: bytes) -> bool:
         """Whether a request is one JSON object, and not too long."""
@@ -75,14 +85,24 @@ class Intake:
         media_type = media_type_of(headers)
         check_media_type(media_type, headers)
         idempotency_key_of(headers)  # refused if it is malformed, also where it stands for nothing
-        body = await read_body(receive, headers, self._limits.batch if media_type in BATCHES else self._limits.body)
+        if media_type not in BATCHES:
+            return await self._whole(stream, path, headers, await read_body(receive, headers, self._limits.body), granted)
+        if self._batches >= _BATCHES:
+            raise Overloaded(f"the server is busy with {_BATCHES} batches; try again")
+        self._batches += 1
+        try:
+            return await self._whole(stream, path, headers, await read_body(receive, headers, self._limits.batch), granted)
+        finally:
+            self._batches -= 1
+
+    async def _whole(self, stream: str, path: str, headers: Headers, body: bytes, granted: Pass | None) -> Reply:
+        media_type = media_type_of(headers)
+        job = _Job(stream, path, granted, self._limits.objects)
         found = batch(media_type, headers, body, self._limits.objects)
         if found is None:
-            return await self._one(_Job(stream, path, granted, self._limits.objects), single(media_type, headers, body))
-        job = _Job(stream, path, granted, self._limits.objects)
+            return await self._one(job, single(media_type, headers, body))
         job.count(len(found.items))
-        async with self._turn:
-            answers = await self._answers(job, found.items, found.open)
+        answers = await self._answers(job, found.items, self._bounded(found))
         if found.media_type == NDJSON:
             return Reply(b"\n".join(answers) + b"\n" if answers else b"", media_type=NDJSON)
         return Reply(_array(answers))
@@ -90,37 +110,81 @@ class Intake:
     async def _one(self, job: "_Job", contents: Contents) -> Reply:
         job.count(1)
         if isinstance(contents, list):
-            async with self._turn:
-                return Reply(await self._several(job, contents))
+            return Reply(await self._several(job, contents))
         answer = self._answer(job, contents)
         return Reply(answer if isinstance(answer, bytes) else await answer)
 
-    async def _answers(self, job: "_Job", items: Sequence[Item], opened: Callable[[int, Item], Contents]) -> list[bytes]:
+    async def _answers(
+        self, job: "_Job", items: Sequence[Item], opened: Callable[[int, Sequence[Item]], Sequence[Contents | Exception]]
+    ) -> list[bytes]:
         """An answer an item; a bad one gets its problem and does not stop the others."""
         answers: list[bytes] = []
         under_way: list[tuple[int, asyncio.Future[bytes]]] = []
-        until = time.perf_counter() + _TURN
-        for place, item in enumerate(items):
-            try:
-                contents = opened(place, item)
-                answer = await self._several(job, contents) if isinstance(contents, list) else self._answer(job, contents)
-            except Exception as error:  # noqa: BLE001 - every error has an answer
-                answer = of_anything(error, job.path).body
-            if not isinstance(answer, bytes):
-                under_way.append((place, asyncio.ensure_future(answer)))
-                answer = b""
-            answers.append(answer)
-            if len(under_way) >= _UNDER_WAY:
-                await _settle(answers, under_way, job.path)
-            if time.perf_counter() > until:
-                await asyncio.sleep(0)
-                until = time.perf_counter() + _TURN
+        size = _FIRST
+        while len(answers) < len(items):
+            first = len(answers)
+            chunk, seconds = await self._chunk(job, opened(first, items[first : first + size]))
+            for answer in chunk:
+                if isinstance(answer, bytes):
+                    answers.append(answer)
+                elif isinstance(answer, Exception):
+                    answers.append(of_anything(answer, job.path).body)
+                else:
+                    under_way.append((len(answers), asyncio.ensure_future(answer)))
+                    answers.append(b"")
+            size = _next(size, seconds)
+            failure = await _settle(answers, under_way, job.path) if len(under_way) >= _UNDER_WAY else None
+            if failure is not None:  # nobody waits for the same thing line by line
+                return answers + [of_anything(failure, job.path).body] * (len(items) - len(answers))
         await _settle(answers, under_way, job.path)
         return answers
 
+    def _bounded(self, found: Batch) -> Callable[[int, Sequence[bytes]], list[Contents | Exception]]:
+        """What opens the objects of a batch; one that is larger than a body may be is refused unopened."""
+        most = self._limits.body
+        if max(map(len, found.items), default=0) <= most:
+            return found.open
+
+        def opened(first: int, items: Sequence[bytes]) -> list[Contents | Exception]:
+            contents = found.open(first, [item if len(item) <= most else b"" for item in items])
+            too_large = TooLarge(f"an object has at most {most} bytes here")
+            return [content if len(item) <= most else too_large for item, content in zip(items, contents, strict=True)]
+
+        return opened
+
+    async def _chunk(self, job: "_Job", opened: Sequence[Contents | Exception]) -> tuple[list[Answered | Exception], float]:
+        """Take in some items, parcels that follow one another together; also gives the seconds that nobody else had the loop."""
+        answers: list[Answered | Exception] = []
+        seconds = 0.0
+        for kind, run in groupby(opened, type):
+            if kind is Parcel:
+                async with self._turn:  # one chunk of one batch a turn of the loop
+                    started = time.perf_counter()
+                    answers += self._taken(job, list(run))
+                    seconds += time.perf_counter() - started
+                    await asyncio.sleep(0)
+            else:
+                answers += [await self._odd(job, contents) for contents in run]
+        return answers, seconds
+
+    def _taken(self, job: "_Job", parcels: list[Any]) -> list[Answered | Exception]:
+        try:
+            return self._take_all(job.stream, parcels)
+        except Exception as error:  # noqa: BLE001 - every error has an answer, such as that the stream is gone
+            return [error] * len(parcels)
+
+    async def _odd(self, job: "_Job", contents: Contents | Exception) -> Answered | Exception:
+        """What an item is answered that is no parcel."""
+        try:
+            if isinstance(contents, Exception):
+                return contents
+            return await self._several(job, contents) if isinstance(contents, list) else self._answer(job, contents)
+        except Exception as error:  # noqa: BLE001 - the same
+            return error
+
     async def _several(self, job: "_Job", parcels: list[Parcel]) -> bytes:
         job.count(len(parcels) - 1)
-        return _array(await self._answers(job, parcels, lambda _, parcel: parcel))
+        return _array(await self._answers(job, parcels, lambda _, some: some))
 
     def _answer(self, job: "_Job", contents: Parcel | Acknowledged) -> Answered:
         if isinstance(contents, Acknowledged):
@@ -157,10 +221,19 @@ def _is_plain(headers: Headers) -> bool:
     return headers.get(b"content-type") == b"application/json" and b"content-encoding" not in headers and not is_binary_event(headers)
 
 
-async def _settle(answers: list[bytes], under_way: list[tuple[int, asyncio.Future[bytes]]], path: str) -> None:
+def _next(size: int, seconds: float) -> int:
+    """How many objects to take in together after so many took so long, to be done in a turn."""
+    return max(1, min(_MOST, 2 * size, int(size * _TURN / max(seconds, 1e-9))))
+
+
+async def _settle(answers: list[bytes], under_way: list[tuple[int, asyncio.Future[bytes]]], path: str) -> Unavailable | None:
+    """Wait for answers; gives the error where the disk did not take something."""
+    failure: Unavailable | None = None
     for place, answer in under_way:
         try:
             answers[place] = await answer
         except Exception as error:  # noqa: BLE001 - the same
             answers[place] = of_anything(error, path).body
+            failure = error if isinstance(error, Unavailable) else failure
     under_way.clear()
+    return failure

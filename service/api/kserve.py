@@ -11,7 +11,7 @@ import msgspec
 
 from service.api.strict import plain_json
 from service.core.errors import Invalid, TooLarge
-from service.core.features import Features, check_features
+from service.core.features import MAX_FEATURES, Features, check_features
 
 PREFIX = "org.kubeflow.serving.inference."
 REQUEST = PREFIX + "request"
@@ -79,8 +79,12 @@ def _columns(raw: Any, pointer: str) -> list[dict[str, Any]]:
         raise TooLarge(_TOO_MANY)
     if len(flat) != tensor.shape[0] * width:
         raise Invalid(f"{pointer}/data", f"the shape says {tensor.shape[0] * width} values, there are {len(flat)}")
+    if not flat:
+        return []
+    if width > MAX_FEATURES:
+        raise Invalid(f"{pointer}/shape", f"a sample has at most {MAX_FEATURES} features, not {width}")
     names = [tensor.name] if width == 1 else [f"{tensor.name}.{place}" for place in range(width)]
-    return [dict(zip(names, flat[start : start + width], strict=True)) for start in range(0, len(flat), width)] if width else []
+    return [dict(zip(names, flat[start : start + width], strict=True)) for start in range(0, len(flat), width)]
 
 
 def _flat(data: list[Any], pointer: str) -> list[Any]:

@@ -4,7 +4,7 @@ JSON, NDJSON, and CloudEvents 1.0 in binary, structured and batch mode (https://
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -53,10 +53,10 @@ Contents = Parcel | list[Parcel] | Acknowledged
 
 
 class Batch(NamedTuple):
-    """Several objects of one request: their bytes, what opens the n-th of them, and whether lines or a JSON array answer."""
+    """Several objects of one request: their bytes, what opens some from the n-th on, and whether lines or a JSON array answer."""
 
     items: list[bytes]
-    open: Callable[[int, bytes], Contents]
+    open: Callable[[int, Sequence[bytes]], list[Contents | Exception]]
     media_type: str
 
 
@@ -124,7 +124,7 @@ def batch(media_type: str, headers: Headers, body: bytes, most: int) -> Batch | 
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise Invalid("", f"this is no JSON array of CloudEvents: {error}") from None
         _check_count(len(events), most)
-        return Batch([bytes(event) for event in events], lambda _, event: _structured(event), JSON)
+        return Batch([bytes(event) for event in events], lambda _, events: [_structured_or_error(event) for event in events], JSON)
     return None
 
 
@@ -134,8 +134,10 @@ def _lines(headers: Headers, body: bytes, most: int) -> Batch:
     _check_count(len(items), most)
     key, trace = idempotency_key_of(headers), trace_of(headers)
 
-    def opened(place: int, line: bytes) -> Parcel:
-        return Parcel(line, traceparent=trace, key=None if key is None else f"{key}-{place}")
+    def opened(first: int, lines: Sequence[bytes]) -> list[Contents | Exception]:
+        if key is None:
+            return [Parcel(line, None, None, trace) for line in lines]
+        return [Parcel(line, None, None, trace, "", f"{key}-{place}") for place, line in enumerate(lines, first)]
 
     return Batch(items, opened, NDJSON)
 
@@ -143,6 +145,13 @@ def _lines(headers: Headers, body: bytes, most: int) -> Batch:
 def _check_count(count: int, most: int) -> None:
     if count > most:
         raise TooLarge(f"a batch has at most {most} objects")
+
+
+def _structured_or_error(body: bytes) -> Contents | Exception:
+    try:
+        return _structured(body)
+    except Exception as error:  # noqa: BLE001 - a bad event gets its problem and does not stop the others
+        return error
 
 
 def _structured(body: bytes) -> Contents:

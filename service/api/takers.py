@@ -3,17 +3,18 @@
 Samples are decoded by type in one pass. Only what that pass refuses, or what might hold a key twice, is parsed strictly, which says where.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
 from service.api.parcels import Parcel
 from service.api.schemas import LabelIn, LabelOut, SampleIn, SampleOut, checked_time
 from service.api.strict import Shape, plain_json, shaped
+from service.asking import Answer
 from service.core.errors import Invalid
 from service.core.events import NOWHERE, Origin
 from service.core.features import check_features, check_id, check_labeler, label_text
-from service.flow import Answer, Flow, Learned
+from service.flow import Flow, Incoming, Learned
 
 _decode: Callable[[bytes], SampleIn] = msgspec.json.Decoder(SampleIn).decode
 _encode = msgspec.json.Encoder().encode
@@ -28,15 +29,22 @@ class Takers:
 
     def sample(self, stream: str, parcel: Parcel) -> bytes | Awaitable[bytes]:
         """Predict and decide; bytes where nothing has to be waited for. Raises `Invalid`, `UnknownStream` and `Conflict`."""
-        try:
-            sample = _sample_of(parcel.body)
-            sample_id = parcel.id or parcel.key if sample.id is None else check_id(sample.id)
-            time = parcel.time if sample.time is None else checked_time(sample.time)
-        except Invalid as error:
-            raise _below(parcel.pointer, error) from None
-        origin = Origin(time, parcel.traceparent) if time or parcel.traceparent else NOWHERE
-        answer = self._flow.answer_to(stream, sample_id, sample.features, origin)
+        answer = self._flow.answer_to(stream, _incoming(parcel))
         return _sample_out(stream, answer) if isinstance(answer, Answer) else _awaited(stream, answer)
+
+    def samples(self, stream: str, parcels: Sequence[Parcel]) -> list[bytes | Awaitable[bytes] | Exception]:
+        """Do with each what `sample` does with one, one step for all after the other; what it would raise stands in its place."""
+        came: list[Incoming] = []
+        wrong: dict[int, Exception] = {}
+        for place, parcel in enumerate(parcels):
+            try:
+                came.append(_incoming(parcel))
+            except Exception as error:  # noqa: BLE001 - a bad object gets its problem and does not stop the others
+                wrong[place] = error
+        answers = self._flow.answers_to(stream, came)
+        for place, problem in wrong.items():
+            answers.insert(place, problem)
+        return [_sample_out(stream, answer) if isinstance(answer, Answer) else _passed_on(stream, answer) for answer in answers]
 
     def label(self, stream: str, parcel: Parcel) -> Awaitable[bytes]:
         """Take an answer in; it is on disk and learned when the bytes come."""
@@ -50,8 +58,28 @@ class Takers:
             raise _below(parcel.pointer, error) from None
         return self._learned(stream, sample_id, label, labeler, given.features, labeled_at)
 
+    def labels(self, stream: str, parcels: Sequence[Parcel]) -> list[bytes | Awaitable[bytes] | Exception]:
+        """Do with each what `label` does with one; what it would raise stands in its place."""
+        return [self._label_or_error(stream, parcel) for parcel in parcels]
+
+    def _label_or_error(self, stream: str, parcel: Parcel) -> Awaitable[bytes] | Exception:
+        try:
+            return self.label(stream, parcel)
+        except Exception as error:  # noqa: BLE001 - the same
+            return error
+
     async def _learned(self, stream: str, sample_id: str, *answer: object) -> bytes:
         return label_out(sample_id, await self._flow.label(stream, sample_id, *answer))  # type: ignore[arg-type]
+
+
+def _incoming(parcel: Parcel) -> Incoming:
+    try:
+        sample = _sample_of(parcel.body)
+        sample_id = parcel.id or parcel.key if sample.id is None else check_id(sample.id)
+        time = parcel.time if sample.time is None else checked_time(sample.time)
+    except Invalid as error:
+        raise _below(parcel.pointer, error) from None
+    return Incoming(sample_id, sample.features, Origin(time, parcel.traceparent) if time or parcel.traceparent else NOWHERE)
 
 
 def label_out(sample_id: str, learned: Learned) -> bytes:
@@ -95,6 +123,10 @@ def _below(pointer: str, error: Invalid) -> Invalid:
 def _sample_out(stream: str, answer: Answer) -> bytes:
     decision = answer.decision
     return _encode(SampleOut(decision.id, stream, decision.model_version, decision.prediction, decision.query, answer.replayed))
+
+
+def _passed_on(stream: str, answer: Awaitable[Answer] | Exception) -> Awaitable[bytes] | Exception:
+    return answer if isinstance(answer, Exception) else _awaited(stream, answer)
 
 
 async def _awaited(stream: str, answer: Awaitable[Answer]) -> bytes:

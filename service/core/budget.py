@@ -3,9 +3,9 @@
 Law 6: at every prefix asked - given back <= rate x seen + burst, whatever happens; caps and open questions are never exceeded.
 """
 
-import math
 from collections import Counter
 from fractions import Fraction
+from math import floor, inf
 from typing import Any, NamedTuple
 
 from service.core.config import BudgetSpec
@@ -80,6 +80,7 @@ class BudgetManager:
         self.reserve = min(_RESERVE, spec.burst * _RESERVE_SHARE)
         self._grant = max(0.0, spec.burst - self.reserve - 1.0)
         self._cap = _cap(spec)
+        self._disabled = spec.rate == 0.0 and spec.burst == 0
 
     @property
     def due(self) -> float:
@@ -104,7 +105,7 @@ class BudgetManager:
         """
         self.last_at = max(self.last_at, at)
         self.seen += 1
-        reason = self._obstacle(available=available)
+        reason = self._obstacle(available)
         if reason is not None or self._lost:
             self.seen -= 1
             before = self.left
@@ -114,15 +115,13 @@ class BudgetManager:
                 self._base_due -= excess
         return reason
 
-    def account(self, exploration: float, due: float, spent: int) -> Account:
-        """What a rule may know, with `exploration` the share of samples asked at random; `due` and `spent` as they are now."""
-        spec = self.spec
-        own = (spec.rate - exploration) / (1.0 - exploration) if exploration < 1.0 else 0.0
-        return Account(max(0.0, own), spent - due, self._grant, due + spec.burst - spent >= 1.0 + self.reserve)
+    def account(self, rate: float, due: float, spent: int) -> Account:
+        """What a rule may know, with `rate` its own share of samples; `due` and `spent` as they are now."""
+        return Account(rate, spent - due, self._grant, due + self.spec.burst - spent >= 1.0 + self.reserve)
 
-    def view(self, due: float, spent: int, *, asking: bool) -> BudgetView:
-        """The account as a decision shows it, this one included; `due` and `spent` as they are now."""
-        allowed = math.floor(due + self.spec.burst)
+    def view(self, due: float, spent: int, asking: int) -> BudgetView:
+        """The account as a decision shows it, with the question that it is `asking`; `due` and `spent` as they are now."""
+        allowed = floor(due + self.spec.burst)
         return BudgetView(self.seen, spent + asking, max(0, allowed), self.open + self.reserved + asking)
 
     def take(self) -> int:
@@ -183,7 +182,7 @@ class BudgetManager:
     def period_left(self) -> float:
         """Questions that the cap of the running period still allows; infinite where there is no cap."""
         if self._cap is None:
-            return math.inf
+            return inf
         per = self.spec.per
         period = period_of(per, self.last_at)
         coming = sum(count for hour, count in self._reserved.items() if period_of(per, hour * _HOUR) == period)
@@ -193,8 +192,8 @@ class BudgetManager:
         running, asked = self._periods.get(per, (period, 0))
         return asked if running == period else 0
 
-    def _obstacle(self, *, available: bool) -> Reason | None:
-        if self.spec.rate == 0.0 and self.spec.burst == 0:
+    def _obstacle(self, available: bool) -> Reason | None:
+        if self._disabled:
             return "disabled"
         if not available:
             return "unavailable"
@@ -208,5 +207,5 @@ class BudgetManager:
 def _cap(spec: BudgetSpec) -> int | None:
     if spec.spend is not None and spec.price is not None:
         # As the decimals that were written: in floats 0.3 / 0.1 is 2.9999999999999996.
-        return math.floor(Fraction(str(spec.spend)) / Fraction(str(spec.price)))
+        return floor(Fraction(str(spec.spend)) / Fraction(str(spec.price)))
     return spec.labels

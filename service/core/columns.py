@@ -6,7 +6,7 @@ that came in stands in what goes out or is kept: columns are named by hashes, so
 
 import math
 from collections.abc import Callable, Sequence
-from statistics import median_low
+from math import sqrt
 from typing import Any
 from zlib import crc32
 
@@ -14,97 +14,18 @@ import msgspec
 from river.feature_extraction import BagOfWords
 
 from service.core.features import Features
+from service.core.scale import CLIP, WIDE, Scale
 from service.core.tokens import LONG, column_of, recent_token
 
 MAX_COLUMNS = 20_000
 _OVERFLOW = 1_024  # shared columns for the string values and words that come after the last own column
-_WARM_UP = 16  # values of which the first scale is taken robustly, by median and absolute deviation
-_WIDE = 10.0  # deviations beyond which a value is cut before a scale learns from it
-_CLIP = 8.0  # deviations beyond which a scaled value is cut
-_NORMAL = 1.4826  # median absolute deviations in a standard deviation
 
 _NUMBERS = (float, int)
+_ALL_NUMBERS = frozenset(_NUMBERS)
 
 Vector = dict[str, Any]
 
 _split: Callable[[str], list[str]] = BagOfWords(lowercase=True).process_text
-
-
-class Scale:
-    """The running mean and deviation of one numeric column, learned from values cut at ten deviations.
-
-    Welford's recurrence. The first values are kept and cut around their median, so that a wild one is harmless even where it
-    comes first; a column that was constant so far lets a change of ten times its size through.
-    """
-
-    __slots__ = ("count", "deviation", "first", "mean", "squares")
-
-    def __init__(self) -> None:
-        """Start with no values."""
-        self.count = 0
-        self.mean = self.squares = self.deviation = 0.0
-        self.first: list[float] | None = []
-
-    def learn(self, value: float) -> None:
-        """Take one value in."""
-        if self.first is not None:
-            self._warm_up(value)
-        else:
-            self._add(self.cut(value))
-            self.deviation = math.sqrt(self.squares / self.count)
-
-    def cut(self, value: float) -> float:
-        """Return the value, cut at ten deviations around the mean."""
-        width = _WIDE * (self.deviation or max(1.0, abs(self.mean)))
-        return min(max(value, self.mean - width), self.mean + width)
-
-    def scaled(self, value: float) -> float:
-        """Return (value - mean) / deviation, cut at 8; 0 while all values were equal."""
-        if not self.deviation:
-            return 0.0
-        return min(max((value - self.mean) / self.deviation, -_CLIP), _CLIP)
-
-    def without(self, value: float) -> "Scale | None":
-        """Return the scale as if the value had never been among the first ones; None where nothing is left.
-
-        A later value cannot be told from the mean and the deviation, and stays in them.
-        """
-        if self.first is None or value not in self.first:
-            return self
-        scale = Scale()
-        for other in self.first:
-            if other != value:
-                scale.learn(other)
-        return scale if scale.count else None
-
-    def _warm_up(self, value: float) -> None:
-        first = [*(self.first or ()), value]
-        middle = median_low(first)
-        spread = _NORMAL * median_low([abs(item - middle) for item in first])
-        width = _WIDE * (spread or max(1.0, abs(middle)))
-        self.count, self.mean, self.squares = 0, 0.0, 0.0
-        for item in first:
-            self._add(min(max(item, middle - width), middle + width))
-        self.deviation = math.sqrt(self.squares / self.count)
-        self.first = first if len(first) < _WARM_UP else None
-
-    def _add(self, value: float) -> None:
-        self.count += 1
-        delta = value - self.mean
-        self.mean += delta / self.count
-        self.squares += delta * (value - self.mean)
-
-    def state(self) -> list[Any]:
-        """Return all that moves."""
-        return [self.count, self.mean, self.squares, self.first]
-
-    @classmethod
-    def of(cls, state: list[Any]) -> "Scale":
-        """Continue what `state` gave."""
-        scale = cls()
-        scale.count, scale.mean, scale.squares, scale.first = state
-        scale.deviation = math.sqrt(scale.squares / scale.count) if scale.count else 0.0
-        return scale
 
 
 class Tabular:
@@ -167,15 +88,15 @@ class Tabular:
             scale = scales.get(name)
             if scale is not None and scale.first is None and value.__class__ in _NUMBERS:
                 delta = value - scale.mean
-                width = _WIDE * scale.deviation
+                width = WIDE * scale.deviation
                 if -width < delta < width:
                     scale.count = count = scale.count + 1
                     scale.mean = mean = scale.mean + delta / count
                     rest = value - mean
                     scale.squares = squares = scale.squares + delta * rest
-                    scale.deviation = deviation = math.sqrt(squares / count)
+                    scale.deviation = deviation = sqrt(squares / count)
                     scaled = rest / deviation
-                    if -_CLIP < scaled < _CLIP and self.scale:
+                    if -CLIP < scaled < CLIP and self.scale:
                         vector[name] = scaled
                         continue
                 else:
@@ -184,6 +105,30 @@ class Tabular:
                 self.learn({name: value})
             vector.update(self.transform({name: value}))
         return vector
+
+    def observe_all(self, samples: Sequence[Features]) -> list[Vector]:
+        """Take samples in: the same to the bit as `observe` one by one.
+
+        Where all have the same numbers, of scales past their first values, each column is walked at once: no column knows of another.
+        """
+        names = list(samples[0])
+        columns = self._columns_of(names, samples) if len(samples) > 1 else None
+        if columns is None:
+            return list(map(self.observe, samples))
+        empty = dict.fromkeys(names, 0.0)
+        vectors = [empty.copy() for _ in samples]
+        for name, column in zip(names, columns, strict=True):
+            self.scales[name].observe_all(name, column, vectors)
+        return vectors
+
+    def _columns_of(self, names: list[str], samples: Sequence[Features]) -> list[Sequence[float]] | None:
+        scales = [self.scales.get(name) for name in names]
+        if not self.scale or any(scale is None or scale.first is not None for scale in scales):
+            return None
+        if any(list(features) != names for features in samples):
+            return None
+        columns: list[Any] = list(zip(*[features.values() for features in samples], strict=True))
+        return columns if all(_ALL_NUMBERS.issuperset(map(type, column)) for column in columns) else None
 
     def kept(self, features: Features) -> Features:
         """Return the numbers of a sample that stand here as they came: those of scales that still keep their first values."""
@@ -256,7 +201,7 @@ class Words:
             counts[column] = counts.get(column, 0) + 1
         known, texts = self.frequencies, 1 + self.texts
         weights = {column: count * (math.log(texts / (1 + known.get(column, 0))) + 1) for column, count in counts.items()}
-        norm = math.sqrt(math.fsum(weight * weight for weight in weights.values())) or 1.0
+        norm = sqrt(math.fsum(weight * weight for weight in weights.values())) or 1.0
         return {column: weight / norm for column, weight in weights.items()}
 
     def _words(self, features: Features) -> Sequence[str]:

@@ -4,6 +4,7 @@ Two kinds of state live here. Learned state moves in `apply` alone, with committ
 for bit. Decision state (preprocessing, the rule, what was seen) moves in `decide` with every sample and is resumed from marks.
 """
 
+from collections.abc import Iterator, Sequence
 from sys import intern
 from typing import Any
 
@@ -71,8 +72,19 @@ class Learner:
 
     def decide(self, sample_id: str, features: Features, at: float, *, available: bool = True) -> Decision:
         """Predict, and decide whether to ask; moves the decision state only. A question is not asked until its event is folded."""
-        vector = self.vectoriser.observe(features)
-        probabilities = self.taught.predict(vector)
+        return self._decided(sample_id, self.taught.predict(self.vectoriser.observe(features)), at, available)
+
+    def decisions(self, sample_ids: Sequence[str], samples: Sequence[Features], at: float, *, available: bool = True) -> Iterator[Decision]:
+        """Decide about samples in their order, as `decide` does one by one.
+
+        What preprocessing learns and what the model says depends on no decision, so that comes first, for all. Each decision is made
+        when it is drawn: before that, the place of a question that the one before asks must be reserved.
+        """
+        predictions = self.taught.predict_all(self.vectoriser.observe_all(samples))
+        for sample_id, probabilities in zip(sample_ids, predictions, strict=True):
+            yield self._decided(sample_id, probabilities, at, available)
+
+    def _decided(self, sample_id: str, probabilities: dict[str, float], at: float, available: bool) -> Decision:
         cold = len(self.taught.classes) < 2  # noqa: PLR2004 - nothing can be unsure of one class
         utility = 1.0 if cold or not probabilities else self.measure(probabilities)
         query = self.policy.decide(sample_id, utility, at, cold=cold, available=available)
@@ -81,9 +93,7 @@ class Learner:
     def known(self, sample_id: str, features: Features) -> Decision:
         """The decision about a sample that was labelled without being asked: a prediction, and no question; nothing moves."""
         prediction = Prediction.of(self.taught.predict(self.vectoriser.vector(features)))
-        query = Query(
-            False, 0.0, "answered", 0.0, None, self.policy.rule_name, self.budget.view(self.budget.due, self.budget.spent, asking=False)
-        )
+        query = Query(False, 0.0, "answered", 0.0, None, self.policy.rule_name, self.budget.view(self.budget.due, self.budget.spent, 0))
         return Decision(sample_id, self.version, prediction, query)
 
     def question(self, decision: Decision, features: Features, origin: Origin = NOWHERE) -> Asked:
@@ -239,7 +249,7 @@ class Learner:
             # A label that was on its way when this changed was settled under the old number, and so are all.
             self.queries.per_sample = event.config.labels.per_sample
         self.budget.configure(event.config.budget)
-        self.policy.exploration = event.config.exploration
+        self.policy.configure(event.config.exploration)
         if before.query != event.config.query:
             self.ruled = seq
             self._configure_policy()

@@ -43,7 +43,19 @@ class QueryPolicy:
         self.rule_name = rule_name
         self.budget = budget
         self.coin = Coin(secret)
+        self.configure(exploration)
+
+    def configure(self, exploration: float) -> None:
+        """Go on with another share of exploration."""
         self.exploration = exploration
+        self._share()
+
+    def _share(self) -> None:
+        """Share the rate out between exploration and the rule, as long as the budget's terms are the same."""
+        self._terms = self.budget.spec
+        rate = self._terms.rate
+        self._floor = floor = self.exploration * rate
+        self._own = max(0.0, (rate - floor) / (1.0 - floor)) if floor < 1.0 else 0.0
 
     def decide(self, sample_id: str, utility: float, at: float, *, cold: bool = False, available: bool = True) -> Query:
         """Decide about one sample of the given utility in [0, 1] at the time `at`; `cold` for a model without two classes.
@@ -53,10 +65,11 @@ class QueryPolicy:
         if not 0.0 <= utility <= 1.0:
             utility = 1.0 if math.isnan(utility) else min(max(utility, 0.0), 1.0)
         budget = self.budget
+        if budget.spec is not self._terms:
+            self._share()
         obstacle = budget.see(at, available=available)
-        floor = self.exploration * budget.spec.rate
-        due, spent = budget.due, budget.spent
-        account = budget.account(floor, due, spent)
+        floor, due, spent = self._floor, budget.due, budget.spent
+        account = budget.account(self._own, due, spent)
         verdict = self.rule.query(utility, account)
         wanted = min(verdict.probability, self._cold_limit()) if cold else verdict.probability
         draw = self.coin.throw(sample_id)
@@ -65,14 +78,13 @@ class QueryPolicy:
         asks = (draw / floor if explored else (draw - floor) / (1.0 - floor)) < wanted
         self.rule.update(utility, account if obstacle is None else msgspec.structs.replace(account, open=False), asks=asks)
         if obstacle is not None:
-            view = budget.view(due, spent, asking=False)
-            return Query(False, 0.0, obstacle, utility, verdict.threshold, self.rule_name, view)
+            return Query(False, 0.0, obstacle, utility, verdict.threshold, self.rule_name, budget.view(due, spent, 0))
         probability = floor if due + budget.spec.burst - spent >= 1.0 else 0.0
         if account.open:
             probability += (1.0 - floor) * wanted
         ask = draw < probability  # an open account explores as well, so the floor comes first in every case
         reason = self._asked_as(explored, cold=cold) if ask else "budget" if asks or explored else "confident"
-        return Query(ask, probability, reason, utility, verdict.threshold, self.rule_name, budget.view(due, spent, asking=ask))
+        return Query(ask, probability, reason, utility, verdict.threshold, self.rule_name, budget.view(due, spent, ask))
 
     def _asked_as(self, exploring: bool, *, cold: bool) -> Reason:
         if exploring:

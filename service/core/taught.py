@@ -2,6 +2,7 @@
 
 import copy
 import math
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from service.core.columns import Vector
@@ -51,6 +52,10 @@ class Taught:
         except Exception:  # noqa: BLE001 - a broken model must not stop the service
             return {}
 
+    def predict_all(self, vectors: Sequence[Vector]) -> list[dict[str, float]]:
+        """Return what `predict` says of each."""
+        return list(map(self.predict, vectors))
+
     def teach(self, vector: Vector, label: str) -> bool:
         """Learn one label; False where the model raises, and then the label counts as unlearnable."""
         code = self._codes.get(label)
@@ -82,6 +87,10 @@ class Taught:
         return copy.deepcopy(self.base)
 
     def _sound(self, raw: Any) -> dict[str, float]:
+        if len(raw) == 2 and len(self.classes) == 2:  # noqa: PLR2004 - nearly every stream has two classes
+            one, other = raw.get(0), raw.get(1)
+            if one.__class__ is other.__class__ is float and one >= 0.0 <= other and abs(one + other - 1.0) <= _TOLERANCE:
+                return {self.classes[0]: one, self.classes[1]: other}
         probabilities: dict[str, float] = {}
         total = 0.0
         for code, name in enumerate(self.classes):

@@ -21,6 +21,10 @@ class Vectoriser(Protocol):
         """Learn from the features, without a label, and return their vector."""
         ...
 
+    def observe_all(self, samples: Sequence[Features]) -> list[Vector]:
+        """Do with each what `observe` does with one."""
+        ...
+
     def vector(self, features: Features) -> Vector:
         """Return the vector of the features; nothing moves."""
         ...
@@ -56,6 +60,10 @@ class Plain:
         """Learn, then transform."""
         return self._tabular.observe(features)
 
+    def observe_all(self, samples: Sequence[Features]) -> list[Vector]:
+        """Learn and transform sample by sample, or column by column where that is the same."""
+        return self._tabular.observe_all(samples)
+
     def vector(self, features: Features) -> Vector:
         """Transform."""
         return self._tabular.transform(features)
@@ -90,6 +98,10 @@ class Text:
         """Learn, then transform."""
         self._words.learn(features)
         return {**self._words.transform(features), **self._tabular.observe(self._rest(features))}
+
+    def observe_all(self, samples: Sequence[Features]) -> list[Vector]:
+        """Learn and transform sample by sample."""
+        return list(map(self.observe, samples))
 
     def vector(self, features: Features) -> Vector:
         """Transform."""
@@ -134,6 +146,10 @@ class Prefix:
         """Learn step by step, then transform."""
         self._guard.learn(features)
         return self._run(features, learning=True)
+
+    def observe_all(self, samples: Sequence[Features]) -> list[Vector]:
+        """Learn and transform sample by sample."""
+        return list(map(self.observe, samples))
 
     def vector(self, features: Features) -> Vector:
         """Transform."""

@@ -210,6 +210,8 @@ BAD = {
     "shape that lies": inference("#/data/inputs/0/data", tensor([2, 2], [1, 2, 3])),
     "shape of 10^18": inference("#/data/inputs/0", tensor([10**18], [1])),
     "shape of 2,000 dimensions": inference("#/data/inputs/0", tensor([2**31] * 800, [1])),
+    "nothing, two billion wide": inference("#/data", tensor([0, 2**31 - 1], [])),
+    "1,001 features wide": inference("#/data/inputs/0/shape", tensor([1, 1_001], [1] * 1_001)),
     "negative shape": inference("#/data/inputs/0", tensor([-1], [1])),
     "shape of nothing": inference("#/data/inputs/0", tensor([], [])),
     "many samples in a shape": inference(None, tensor([2_000, 0], []), 413),

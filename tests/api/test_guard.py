@@ -209,9 +209,11 @@ async def test_more_requests_than_the_server_takes_get_503_with_retry_after(clie
     for _ in range(20):  # turns of the loop, in which every task comes as far as the log
         await asyncio.sleep(0)
     refused = await client.post(SAMPLES, json={"features": {}})
+    watched = [(await client.get(path)).status_code for path in ("/livez", "/readyz")]
     client.house.log.let_go()
     answered = await asyncio.gather(*asked)
 
     assert (refused.status_code, refused.headers["retry-after"], refused.json()["status"]) == (503, "1", 503)
+    assert watched == [200, 200]  # a busy server is not a dead one
     assert [answer.status_code for answer in answered] == [200] * 10
     assert (await client.post(SAMPLES, json={"features": {}})).status_code == 200

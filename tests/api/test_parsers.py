@@ -12,10 +12,10 @@ from service.api.parcels import Acknowledged, batch, single
 from service.api.schemas import SampleIn
 from service.api.strict import plain_json
 from service.api.takers import Takers, _sample_of, _strictly
+from service.asking import Answer
 from service.core.errors import AskwhenError, Invalid
 from service.core.features import check_features
 from service.core.records import BudgetView, Decision, Prediction, Query
-from service.flow import Answer
 
 MEDIA_TYPES = [b"application/json", b"application/x-ndjson", b"application/cloudevents+json", b"application/cloudevents-batch+json", b""]
 WORDS = st.sampled_from(["features", "id", "time", "x", "a:b", "\u00e9", "", "a\\", '"', "::", "sample_id", "label", "instances", "inputs"])
@@ -114,10 +114,10 @@ def test_strict_json_refuses_a_key_that_stands_twice_and_nothing_else(text):
 class Agreeing:
     """A flow that has the same answer to every sample."""
 
-    def answer_to(self, stream, sample_id, features, origin):
+    def answer_to(self, stream, sample):
         """Take a sample."""
         query = Query(False, 0.0, "confident", 0.0, None, "random", BudgetView(0, 0, 0, 0))
-        return Answer(Decision(sample_id or "made", 0, Prediction(None, None, {}), query), replayed=False)
+        return Answer(Decision(sample.id or "made", 0, Prediction(None, None, {}), query), replayed=False)
 
 
 def events():
@@ -162,14 +162,10 @@ def _headers():
 def opened(kind, headers, body):
     """Every parcel of a request that can be opened, batches and inference requests taken apart."""
     several = batch(kind, headers, body, 50)
-    found = (
-        [(several.open, place, item) for place, item in enumerate(several.items)]
-        if several
-        else [(lambda *_: single(kind, headers, body), 0, b"")]
-    )
-    for opener, place, item in found:
-        with contextlib.suppress(AskwhenError):
-            contents = opener(place, item)
+    for contents in several.open(0, several.items) if several else [single(kind, headers, body)]:
+        if isinstance(contents, Exception):
+            assert isinstance(contents, AskwhenError)
+        else:
             yield from contents if isinstance(contents, list) else [contents]
 
 

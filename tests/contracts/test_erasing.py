@@ -62,7 +62,7 @@ class Writing:
         entries = list(entries)
         count = len(self.results) + len(entries)
         for entry in entries:
-            self.log.submit(entry)
+            self.log.submit([entry])
         with self._arrived:
             assert self._arrived.wait_for(lambda: len(self.results) >= count, timeout=10)
         return self.results[-1]
@@ -116,7 +116,7 @@ def test_erasing_again_changes_nothing(written):
 
 def test_scrubbed_comes_after_what_was_erased(written):
     """Whoever waits for it waits for everything that was submitted before."""
-    written.log.submit(Entry("s", Erased(5.0, ["a"]), None, 0))
+    written.log.submit([Entry("s", Erased(5.0, ["a"]), None, 0)])
     written.log.scrubbed().result(timeout=10)
 
     assert written.log.erased("s")

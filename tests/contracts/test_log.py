@@ -53,7 +53,7 @@ def test_results_come_in_log_order(log):
     inbox = Inbox()
     log.start(inbox)
     for ticket in range(200):
-        log.submit(entry("ab"[ticket % 2], ticket))
+        log.submit([entry("ab"[ticket % 2], ticket)])
     results = inbox.wait(200)
 
     assert [result.entry.ticket for result in results] == list(range(200))
@@ -66,7 +66,7 @@ def test_a_stream_is_read_in_order_between_positions(log):
     inbox = Inbox()
     log.start(inbox)
     for ticket in range(10):
-        log.submit(entry("ab"[ticket % 2], ticket))
+        log.submit([entry("ab"[ticket % 2], ticket)])
     positions = [result.seq for result in inbox.wait(10) if result.entry.stream == "a"]
     found = list(log.read("a", positions[0], positions[3]))
 
@@ -79,7 +79,7 @@ def test_events_are_found_by_position_in_their_own_stream_only(log):
     """A position of another stream holds nothing."""
     inbox = Inbox()
     log.start(inbox)
-    log.submit(entry("a", 1))
+    log.submit([entry("a", 1)])
     seq = inbox.wait(1)[0].seq
 
     assert [event and event.sample_id for event in log.get("a", [seq, seq + 1])] == ["sample-1", None]
@@ -91,7 +91,7 @@ def test_an_entry_replaces_the_earlier_one_in_its_slot(log):
     inbox = Inbox()
     log.start(inbox)
     for ticket, (stream, slot) in enumerate([("a", "s"), ("a", None), ("b", "s"), ("a", "s")]):
-        log.submit(entry(stream, ticket, slot=slot))
+        log.submit([entry(stream, ticket, slot=slot)])
     inbox.wait(4)
 
     assert [event.sample_id for _, event in log.read("a", 0, 99)] == ["sample-1", "sample-3"]
@@ -114,9 +114,9 @@ def test_dropping_a_stream_erases_it_and_reuses_no_position(log):
     """What comes after a drop stands behind what was there before."""
     inbox = Inbox()
     log.start(inbox)
-    log.submit(entry("a", 1))
-    log.submit(Entry("a", None, None, 2))
-    log.submit(entry("a", 3, kind=Withdrawn))
+    log.submit([entry("a", 1)])
+    log.submit([Entry("a", None, None, 2)])
+    log.submit([entry("a", 3, kind=Withdrawn)])
     results = inbox.wait(3)
 
     assert [event.sample_id for _, event in log.read("a", 0, 99)] == ["sample-3"]
@@ -124,14 +124,26 @@ def test_dropping_a_stream_erases_it_and_reuses_no_position(log):
 
 
 def test_an_event_that_cannot_be_written_fails_alone(log):
-    """It is refused where it is submitted, and the next one is stored."""
+    """Its result comes back from where it is submitted, and those that were submitted with it are stored."""
     inbox = Inbox()
     log.start(inbox)
-    with pytest.raises(ValueError, match="can"):
-        log.submit(Entry("a", Labelled(0.0, "x", "y", "", 1, {"n": 10**30}, {}), None, 1))
-    log.submit(entry("a", 2))
+    refused = log.submit([entry("a", 1), Entry("a", Labelled(0.0, "x", "y", "", 1, {"n": 10**30}, {}), None, 2), entry("a", 3)])
+    inbox.wait(2)
 
-    assert [result.error for result in inbox.wait(1)] == [None]
+    assert [(result.entry.ticket, result.seq, type(result.error)) for result in refused] == [(2, 0, ValueError)]
+    assert [(result.entry.ticket, result.error) for result in inbox.results] == [(1, None), (3, None)]
+    assert [event.sample_id for _, event in log.read("a", 0, 99)] == ["sample-1", "sample-3"]
+
+
+def test_what_is_submitted_together_is_committed_together(tmp_path):
+    """Entries of one call share a sync, in parts of a thousand."""
+    counts = []
+    log = SqliteLog(tmp_path)
+    log.start(lambda results, _: counts.append(len(results)))
+    log.submit([entry("a", ticket) for ticket in range(2_000)])
+    log.close()
+
+    assert counts == [1_024, 976]
 
 
 def test_a_batch_that_was_reported_as_failed_is_not_there(tmp_path):
@@ -140,7 +152,7 @@ def test_a_batch_that_was_reported_as_failed_is_not_there(tmp_path):
     log = SqliteLog(tmp_path)
     log._writer.execute("INSERT INTO events (seq, stream, kind, body) VALUES (1, 'a', 'ghost', x'00')")
     log.start(inbox)
-    log.submit(entry("a", 7))
+    log.submit([entry("a", 7)])
     inbox.wait(1)
     found = list(log.read("a", 0, 99))
     log.close()
@@ -154,11 +166,11 @@ def test_no_event_is_written_over(tmp_path):
     log = SqliteLog(tmp_path)
     log.start(inbox)
     for ticket in range(5):
-        log.submit(entry("a", ticket))
+        log.submit([entry("a", ticket)])
     inbox.wait(5)
     log._last = 2
     for ticket in (5, 6):
-        log.submit(entry("a", ticket, slot="s"))
+        log.submit([entry("a", ticket, slot="s")])
         failed = inbox.wait(ticket + 1)[-1]
     found = [event.sample_id for _, event in log.read("a", 0, 99)]
     log.close()
@@ -173,7 +185,7 @@ def test_closing_writes_what_is_queued(tmp_path):
     log = SqliteLog(tmp_path)
     log.start(inbox)
     for ticket in range(500):
-        log.submit(entry("a", ticket))
+        log.submit([entry("a", ticket)])
     log.close()
 
     assert len(inbox.results) == 500
@@ -190,9 +202,9 @@ def test_a_full_disk_fails_the_batch_and_then_goes_on(tmp_path):
     log._writer.execute(f"PRAGMA max_page_count = {pages}")
     log.start(inbox)
     big = Expired(0.0, "x" * 100_000)
-    log.submit(Entry("a", big, None, 1))
+    log.submit([Entry("a", big, None, 1)])
     (failed,) = inbox.wait(1)
-    log.submit(Entry("a", big, None, 2))
+    log.submit([Entry("a", big, None, 2)])
     stored = inbox.wait(2)[1]
     log.close()
 
@@ -206,7 +218,7 @@ def test_positions_go_on_after_a_restart(tmp_path):
         inbox = Inbox()
         log = SqliteLog(tmp_path)
         log.start(inbox)
-        log.submit(entry("a", 1, slot="s"))
+        log.submit([entry("a", 1, slot="s")])
         assert inbox.wait(1)[0].seq == run
         log.close()
 
@@ -284,10 +296,10 @@ def test_a_backup_is_the_log_of_one_moment(tmp_path):
     log = SqliteLog(tmp_path / "from")
     log.start(inbox)
     for ticket in range(50):
-        log.submit(entry("a", ticket))
+        log.submit([entry("a", ticket)])
     inbox.wait(50)
     backup(database_of(tmp_path / "from"), database_of(tmp_path / "to"))
-    log.submit(entry("a", 50))
+    log.submit([entry("a", 50)])
     log.close()
     copy = SqliteLog(tmp_path / "to")
     found = list(copy.read("a", 0, 999))

@@ -50,7 +50,7 @@ def test_the_account_adds_up():
     """After 200 samples at 5 % with a grant of 50: 10 due, 60 allowed, and 60 - 12 left after 12 questions."""
     budget = account(seen=200, asked=12, rate=0.05)
     assert (budget.due, budget.left, budget.spent) == (10.0, 48.0, 12)
-    view = budget.view(budget.due, budget.spent, asking=True)
+    view = budget.view(budget.due, budget.spent, 1)
     assert (view.seen, view.asked, view.allowed, view.open) == (200, 13, 60, 13)
 
 

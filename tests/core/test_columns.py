@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.core import columns
-from service.core.columns import Scale, Tabular, Words
+from service.core.columns import Tabular, Words
+from service.core.scale import Scale
 from service.core.tokens import column_of, token
 
 
@@ -178,3 +179,25 @@ def test_observing_is_learning_and_then_transforming(samples):
 
         assert seen == two.transform(features)
     assert one.state() == two.state()
+
+
+NUMBERS = st.floats(-50, 50) | st.sampled_from([0.0, 1e-300, 1e99, -1e99, 1e6]) | st.integers(-5, 5)
+ODD = st.sampled_from([None, "text", True])
+
+
+@given(
+    st.lists(st.fixed_dictionaries({"a": NUMBERS, "b": NUMBERS}), min_size=40, max_size=60),
+    st.lists(st.tuples(st.integers(0, 59), st.sampled_from("abc"), NUMBERS | ODD), max_size=2),
+    st.integers(2, 20),
+)
+def test_samples_taken_in_together_leave_the_same_bits_as_one_by_one(samples, odd, size):
+    """Column by column or sample by sample, vectors, their order and scales are the same, with wild and odd values among them."""
+    for place, name, value in odd:
+        samples[place % len(samples)] |= {name: value}
+    together, one_by_one = Tabular(), Tabular()
+
+    vectors = [vector for first in range(0, len(samples), size) for vector in together.observe_all(samples[first : first + size])]
+
+    assert [list(vector.items()) for vector in vectors] == [list(one_by_one.observe(features).items()) for features in samples]
+    assert repr(together.state()) == repr(one_by_one.state())
+    assert together.kept(samples[-1]) == one_by_one.kept(samples[-1])

@@ -97,10 +97,12 @@ def test_probability_is_floor_and_rule():
 
 def test_the_rule_is_told_its_own_share():
     """What exploration leaves of rate 0.1 is (0.1 - 0.03) / 0.97 a sample, so that both together make the rate."""
-    account = BudgetManager(BudgetSpec(rate=0.1)).account(0.03, 0.0, 0)
-    assert 0.03 + 0.97 * account.rate == pytest.approx(0.1)
     policy = policy_of(RULES["random"](), rate=0.1)
     assert policy.decide("a", 0.5, 0.0).probability == pytest.approx(0.1)
+    policy.budget.configure(BudgetSpec(rate=0.2))
+    assert policy.decide("b", 0.5, 0.0).probability == pytest.approx(0.2)
+    policy.configure(0.6)
+    assert policy.decide("c", 0.5, 0.0).probability == pytest.approx(0.2)
 
 
 @pytest.mark.parametrize("wanted", [0.0, 1.0])

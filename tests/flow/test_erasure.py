@@ -336,3 +336,20 @@ async def test_a_deleted_stream_is_cleaned_from_snapshots_and_bytes(house):
         await house.administration.delete("s")
 
     assert house.workshop.forgotten == [("s", EVERYTHING)]
+
+
+async def test_nothing_of_a_deleted_stream_follows_its_drop(build):
+    """Whenever a stream is deleted while a sample of it is being erased, the log holds nothing of it afterwards."""
+    house = build()
+    for turns in range(40):
+        name = f"s{turns}"
+        await house.administration.put(name, {"budget": {"rate": 1.0, "burst": 100}})
+        await house.flow.observe(name, "a", {"x": VALUE})
+        erasing = asyncio.create_task(house.flow.erase(name, "a"))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await house.administration.delete(name)
+        await asyncio.gather(erasing, return_exceptions=True)
+        await house.engine.journal.settled()
+
+        assert list(house.log.read(name, 0, 2**62)) == []

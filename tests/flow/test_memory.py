@@ -6,17 +6,18 @@ import gc
 import pytest
 
 from service.core.records import BudgetView, Decision, Prediction, Query
-from service.streams import Memory, Remembered
+from service.streams import Memory
 
 
 class Kept(dict):
     """Features that can be found among all objects."""
 
 
-def remembered(number):
-    """An answer."""
+def put(memory, stream, sample_id, number):
+    """Have an answer remembered."""
     query = Query(False, 0.1, "confident", 0.5, None, "logit", BudgetView(1, 0, 50, 0))
-    return Remembered(number, Decision(f"{number}", 0, Prediction(None, None, {}), query), Kept(x=number))
+    decision = Decision(sample_id, 0, Prediction(None, None, {}), query)
+    memory.put(stream, decision, {"x": number}, Kept(x=number))
 
 
 def alive():
@@ -34,7 +35,7 @@ def memory():
 def test_the_oldest_answers_go_first(memory):
     """Over all streams; what is kept is what was put last."""
     for number in range(6):
-        memory.put("st"[number % 2], f"{number}", remembered(number))
+        put(memory, "st"[number % 2], f"{number}", number)
 
     assert [memory.get("st"[number % 2], f"{number}") is not None for number in range(6)] == [False] * 2 + [True] * 4
     assert alive() == {2, 3, 4, 5}
@@ -43,7 +44,7 @@ def test_the_oldest_answers_go_first(memory):
 def test_nothing_is_left_of_what_was_dropped(memory):
     """Its features are held by nobody, at once, and the others stay."""
     for number in range(3):
-        memory.put("s", f"{number}", remembered(number))
+        put(memory, "s", f"{number}", number)
     memory.drop("s", "1")
     memory.drop("s", "nobody")
 
@@ -52,16 +53,16 @@ def test_nothing_is_left_of_what_was_dropped(memory):
 
 def test_nothing_is_left_of_a_stream_that_was_forgotten(memory):
     """And a new one of its name remembers its own answers for as long as any other."""
-    memory.put("s", "a", remembered(0))
-    memory.put("t", "a", remembered(1))
+    put(memory, "s", "a", 0)
+    put(memory, "t", "a", 1)
     memory.forget("s")
     left = alive()
     for number in range(2, 5):
-        memory.put("s", "abc"[number - 2], remembered(number))
+        put(memory, "s", "abc"[number - 2], number)
 
     assert left == {1}
     assert alive() == {1, 2, 3, 4}
-    memory.put("s", "d", remembered(5))
+    put(memory, "s", "d", 5)
     assert alive() == {2, 3, 4, 5}
 
 
@@ -69,7 +70,7 @@ async def test_a_long_streams_answers_go_in_turns():
     """Others have the loop in between, and in the end nothing is left."""
     memory = Memory(10_000)
     for number in range(5_000):
-        memory.put("s", f"{number}", remembered(number))
+        put(memory, "s", f"{number}", number)
     memory.forget("s")
     first, gone = len(alive()), memory.get("s", "0") is None
     for _ in range(10):
@@ -82,13 +83,13 @@ async def test_a_long_streams_answers_go_in_turns():
 def test_an_id_that_comes_again_is_remembered_from_then_on(memory, drop):
     """Whether it was dropped or answered anew: the turn of its first answer does not take the second away."""
     for number in range(2):
-        memory.put("s", "a", remembered(number))
+        put(memory, "s", "a", number)
         if drop and not number:
             memory.drop("s", "a")
     for number in range(2, 5):
-        memory.put("s", f"{number}", remembered(number))
+        put(memory, "s", f"{number}", number)
     after = alive()
-    memory.put("s", "5", remembered(5))
+    put(memory, "s", "5", 5)
 
     assert after == {1, 2, 3, 4}
     assert alive() == {2, 3, 4, 5}

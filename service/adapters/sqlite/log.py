@@ -21,11 +21,11 @@ from service.core.errors import Unavailable
 from service.core.events import Checkpoint, Erased, Event, decode, encode, sample_of
 from service.ports import Deliver, Entry, Result
 
-_MOST_TOGETHER = 1_024  # events in one commit
+_TOGETHER = 1_024  # events after which a commit takes no more
 _TRIES = 3  # times that whoever reads is waited for, before the bytes of what was erased are left to the next try
 
 _Encoded = tuple[Entry, bytes]
-_Queued = _Encoded | Future[None]
+_Queued = list[_Encoded] | Future[None]
 
 _SCHEMA = """
 CREATE TABLE events (
@@ -76,14 +76,18 @@ class SqliteLog(SqliteReader):
         self._thread = threading.Thread(target=self._write, args=(deliver,), name="askwhen-log", daemon=True)
         self._thread.start()
 
-    def submit(self, entry: Entry) -> None:
-        """Queue an entry; raises `ValueError` for an event that cannot be written."""
-        try:
-            body = b"" if entry.event is None else encode(entry.event)
-        except (OverflowError, TypeError, ValueError) as error:
-            message = f"the event cannot be written: {error}"
-            raise ValueError(message) from None
-        self._queue.put((entry, body))
+    def submit(self, entries: Sequence[Entry]) -> list[Result]:
+        """Queue entries, for as few commits as hold them; gives the results of those whose events cannot be written."""
+        encoded: list[_Encoded] = []
+        refused: list[Result] = []
+        for entry in entries:
+            try:
+                encoded.append((entry, b"" if entry.event is None else encode(entry.event)))
+            except (OverflowError, TypeError, ValueError) as error:
+                refused.append(Result(entry, 0, ValueError(f"the event cannot be written: {error}")))
+        for first in range(0, len(encoded), _TOGETHER):
+            self._queue.put(encoded[first : first + _TOGETHER])
+        return refused
 
     def scrubbed(self) -> Future[None]:
         """Comes when no byte of what was erased so far is left in the file; tries again where that failed before."""
@@ -105,7 +109,7 @@ class SqliteLog(SqliteReader):
         more = True
         while more:
             taken, more = self._take()
-            batch = [item for item in taken if not isinstance(item, Future)]
+            batch = [encoded for item in taken if isinstance(item, list) for encoded in item]
             requests = [item for item in taken if isinstance(item, Future)]
             if batch:
                 started = time.perf_counter()
@@ -114,16 +118,18 @@ class SqliteLog(SqliteReader):
                 _answer(requests, self._scrub())
 
     def _take(self) -> tuple[list[_Queued], bool]:
-        batch: list[_Queued] = []
-        entry = self._queue.get()
+        taken: list[_Queued] = []
+        size = 0
+        item = self._queue.get()
         with contextlib.suppress(Empty):
-            while entry is not None:
-                batch.append(entry)
-                if len(batch) >= _MOST_TOGETHER:
-                    return batch, True
-                entry = self._queue.get_nowait()
-            return batch, False
-        return batch, True
+            while item is not None:
+                taken.append(item)
+                size += len(item) if isinstance(item, list) else 0
+                if size >= _TOGETHER:
+                    return taken, True
+                item = self._queue.get_nowait()
+            return taken, False
+        return taken, True
 
     def _scrub(self) -> Exception | None:
         """Write the file anew without residue, where something was erased since the last time; gives why it could not be done."""

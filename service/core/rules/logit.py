@@ -38,8 +38,9 @@ class Logit(Stateless):
         return Verdict(_sigmoid((logit - offset) / self.temperature), _sigmoid(offset))
 
     def _climb(self, account: Account) -> float:
-        room = max(account.grant, _ROOM)
-        spent = account.balance + room - account.grant
+        grant = account.grant
+        room = max(_ROOM, grant)
+        spent = account.balance + room - grant
         if self.gain is not None:
             return self.gain * spent
         return spent * _SPAN / (room if spent > 0.0 else _ROOM)
