@@ -2,6 +2,7 @@
 
 import gc
 import ipaddress
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -31,6 +32,7 @@ Data = Annotated[Path, typer.Option("--data", help="Folder of the log and its sn
 @app.callback(invoke_without_command=True)
 def root(version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False) -> None:
     """Decide, for every event of a stream, whether a label for it is worth paying for, and learn from every answer."""
+    os.umask(0o077)  # what a command writes holds people's data and the coin's secret: it is its owner's alone
     if version:
         _console.print(__version__)
         raise typer.Exit

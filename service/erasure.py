@@ -46,12 +46,13 @@ class Erasure:
         self._observers = observers
         self._running: set[asyncio.Task[None]] = set()
 
-    async def erase(self, live: Live, sample_ids: Sequence[str]) -> None:
+    async def erase(self, live: Live, sample_ids: Sequence[str], *, more: bool = False) -> None:
         """Erase samples; returns when nothing of them is left. Those that were erased before are looked after again.
 
+        Where `more` follow, snapshots and bytes are left to the last call, for the whole file is written anew for them.
         Goes on where its caller does not wait. Raises `Unavailable` or `StorageFull`; erasing again then does what is left to do.
         """
-        await self._patiently(self._erase(live, sample_ids))
+        await self._patiently(self._erase(live, sample_ids, more=more))
 
     async def dropped(self, stream: str) -> None:
         """Remove what a deleted stream leaves; raises as `erase` does, and the next start does what is left."""
@@ -73,14 +74,15 @@ class Erasure:
             message = "the erasure goes on; send it again to know when it is done"
             raise Unavailable(message) from None
 
-    async def _erase(self, live: Live, sample_ids: Sequence[str]) -> None:
+    async def _erase(self, live: Live, sample_ids: Sequence[str], *, more: bool) -> None:
         async with AsyncExitStack() as turns:
             for sample_id in sorted(set(sample_ids)):
                 await turns.enter_async_context(live.turn(sample_id))
             held = [sample_id for sample_id in dict.fromkeys(sample_ids) if not is_erased(live, sample_id)]
             if held:
                 await self._commit(live, held)
-        await self._clear(live.name, self._log.erased(live.name))
+        if not more:
+            await self._clear(live.name, self._log.erased(live.name))
 
     async def _commit(self, live: Live, sample_ids: list[str]) -> None:
         samples = await asyncio.to_thread(self._features_of, live.name, sample_ids)

@@ -64,9 +64,9 @@ class Log(Protocol):
         ...
 
     def scrubbed(self) -> Future[None]:
-        """Comes when no byte is left of what was erased or dropped so far.
+        """Comes when no byte is left of what was erased or dropped so far, which may be there until somebody asks or the next start.
 
-        Raises `Unavailable` or `StorageFull` where that cannot be done now; it is tried again at the next erasure, call or start.
+        Raises `Unavailable` or `StorageFull` where that cannot be done now; it is tried again at the next call or start.
         """
         ...
 

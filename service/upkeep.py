@@ -59,6 +59,7 @@ class Upkeep:
         self._snapshot_seconds = snapshot_seconds
         self._snapshot_at: dict[str, float] = {}
         self._retained_at: dict[str, float] = {}
+        self._uncleared: set[str] = set()  # streams with erased samples whose bytes are left to the end of their retention
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._main: asyncio.Task[None] | None = None
         self.wake = asyncio.Event()
@@ -80,6 +81,7 @@ class Upkeep:
         """A stream was deleted."""
         self._snapshot_at.pop(stream, None)
         self._retained_at.pop(stream, None)
+        self._uncleared.discard(stream)
 
     async def _forever(self) -> None:
         while True:
@@ -138,10 +140,15 @@ class Upkeep:
     async def _retain(self, live: Live) -> None:
         now = self._clock()
         old = live.older(now - (live.learner.config.retention or math.inf), _ERASED)
-        if len(old) < _ERASED:
+        more = len(old) == _ERASED
+        if not more:
             self._retained_at[live.name] = now
         if old:
-            await self._erasure.erase(live, old)
+            self._uncleared.add(live.name)
+        if live.name in self._uncleared:
+            await self._erasure.erase(live, old, more=more)
+        if not more:
+            self._uncleared.discard(live.name)
 
     async def _snapshot(self, live: Live) -> None:
         started = time.monotonic()

@@ -6,6 +6,7 @@ import os
 import resource
 import subprocess
 import sys
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -49,6 +50,44 @@ def test_sigterm_drains_and_the_next_start_goes_on(tmp_path):
     assert code == 0
     assert after == before
     assert (verified.returncode, "as the log says" in verified.stdout) == (0, True)
+
+
+def modes(folder):
+    """The permissions of a folder and all that is in it."""
+    return {path.name: oct(path.stat().st_mode & 0o777) for path in (folder, *folder.rglob("*"))}
+
+
+def test_what_a_server_writes_is_its_owners_alone(tmp_path):
+    """The folder, the log and what belongs to it, snapshots, backups, exports; whatever the caller's own mask."""
+    before = os.umask(0o022)
+    try:
+        with serving(data := tmp_path / "data", settings={"ASKWHEN_SNAPSHOT_LABELS": "1"}) as server:
+            httpx.put(f"{server.url}/v1/streams/s", json={}).raise_for_status()
+            httpx.post(f"{server.url}/v1/streams/s/labels", json={"sample_id": "a", "label": "x", "features": {"x": 1}}).raise_for_status()
+            end = time.monotonic() + 60
+            while not list(data.rglob("*.snapshot")) and time.monotonic() < end:
+                time.sleep(0.05)
+            run("backup", "--data", data, "-o", data / "copy.db")
+            run("export", "s", "--data", data, "-o", data / "s.jsonl")
+            run("keys", "create", "k", "--scope", "read", "--data", data)
+            server.kill()  # so that nothing comes and goes, and the write-ahead log stays
+            found = modes(data)
+    finally:
+        os.umask(before)
+    files = {"askwhen.db", "askwhen.db-wal", "askwhen.db-shm", "lock", "copy.db", "s.jsonl", "keys.db"}
+
+    assert files < found.keys()
+    assert {name for name, mode in found.items() if mode == "0o700"} == {"data", "snapshots", "s"}
+    assert {name for name, mode in found.items() if mode == "0o600"} == found.keys() - {"data", "snapshots", "s"}
+
+
+def test_a_folder_that_is_there_keeps_its_mode(tmp_path):
+    """Whoever made it decided who may look into it; the files are the owner's alone all the same."""
+    (data := tmp_path / "data").mkdir()
+    data.chmod(0o755)
+    run("keys", "create", "k", "--scope", "read", "--data", data)
+
+    assert modes(data) == {"data": "0o755", "keys.db": "0o600"}
 
 
 def test_a_request_that_is_running_at_sigterm_is_answered(tmp_path):

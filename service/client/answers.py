@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import httpx
 import msgspec
 
-from service.client.calls import Call
+from service.client.calls import Call, Unfinished
 from service.client.errors import BadAnswer, Refused, Unreachable, refusal
 from service.client.values import Problem
 
@@ -26,6 +26,28 @@ def explained(url: str) -> Iterator[None]:
         raise Unreachable(f"no answer from {url} ({words}); is the server running?") from error
     except httpx.HTTPError as error:
         raise BadAnswer(f"{url} gave an answer that cannot be read: {error}") from error
+
+
+class Pending(Generic[T]):
+    """A call until it is answered, which may take several requests."""
+
+    def __init__(self, call: Call[T]) -> None:
+        """Begin with a call that was not sent yet."""
+        self._call = call
+        self._tries = 0
+
+    def take(self) -> Call[T]:
+        """What to send now."""
+        self._tries += 1
+        return self._call
+
+    def read(self, response: httpx.Response) -> T:
+        """The answer to what was sent last; raises as `read` does, and `Unfinished` where another request is needed."""
+        try:
+            return read(self._call, response, again=self._tries > 1)
+        except Unfinished as unfinished:
+            self._call = unfinished.rest
+            raise
 
 
 def read(call: Call[T], response: httpx.Response, *, again: bool) -> T:

@@ -13,7 +13,8 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from service.client.values import Decision, Label, LabelValue, Outcome, Page, Question, Sample, SampleState, Stream
+from service.client.errors import Busy
+from service.client.values import Decision, Label, LabelValue, Outcome, Page, Problem, Question, Sample, SampleState, Stream
 
 T = TypeVar("T")
 Order = Literal["utility", "oldest"]
@@ -32,6 +33,16 @@ class Call(Generic[T]):
     headers: Mapping[str, str] = field(default_factory=dict)
     repeatable: bool = True
     gone: bool = False  # 404 for a repetition says that the first one, whose answer was lost, did it
+
+
+class Unfinished(Busy):
+    """Some lines of a batch met a server that was short of something: all `answers` so far, and the call for the `rest`."""
+
+    def __init__(self, problem: Problem, answers: Any, rest: Call[Any]) -> None:
+        """Keep the problem of the first such line beside them."""
+        super().__init__(problem)
+        self.answers = answers
+        self.rest = rest
 
 
 # --- streams -----------------------------------------------------------------------------------------------------------------
@@ -71,10 +82,9 @@ def sample(
     *,
     sample_id: str | None = None,
     time: datetime | None = None,
-    probabilities: Mapping[str, float] | None = None,
 ) -> Call[Decision]:
     """Send a sample: what the model takes it for, and whether a label is worth paying for. Without an id it gets one."""
-    body = Sample(dict(features), sample_id, time, None if probabilities is None else dict(probabilities))
+    body = Sample(dict(features), sample_id, time)
     key = {} if sample_id is not None else {"Idempotency-Key": new_id()}
     return _call("POST", _path(stream, "samples"), Decision, body, key)
 

@@ -8,7 +8,7 @@ import httpx
 from tenacity import AsyncRetrying, Retrying
 
 from service.client import batches, calls
-from service.client.answers import explained, read
+from service.client.answers import Pending, explained
 from service.client.batches import Batch
 from service.client.calls import Call, Order
 from service.client.connection import options
@@ -49,14 +49,13 @@ class Client(Contract, Sender):
 
     def send(self, call: Call[T]) -> T:
         """Send a call, again where that may help; raises `ClientError`."""
-        tries = 0
+        pending = Pending(call)
 
         def once() -> T:
-            nonlocal tries
-            tries += 1
+            now = pending.take()
             with explained(self.url):
-                response = self._http.request(call.method, call.path, content=call.content, headers=call.headers)
-            return read(call, response, again=tries > 1)
+                response = self._http.request(now.method, now.path, content=now.content, headers=now.headers)
+            return pending.read(response)
 
         return Retrying(**(self._retries if call.repeatable else ONCE).arguments())(once)
 
@@ -123,14 +122,13 @@ class AsyncClient(Contract, AsyncSender):
 
     async def send(self, call: Call[T]) -> T:
         """Send a call, again where that may help; raises `ClientError`."""
-        tries = 0
+        pending = Pending(call)
 
         async def once() -> T:
-            nonlocal tries
-            tries += 1
+            now = pending.take()
             with explained(self.url):
-                response = await self._http.request(call.method, call.path, content=call.content, headers=call.headers)
-            return read(call, response, again=tries > 1)
+                response = await self._http.request(now.method, now.path, content=now.content, headers=now.headers)
+            return pending.read(response)
 
         return await AsyncRetrying(**(self._retries if call.repeatable else ONCE).arguments())(once)
 

@@ -12,6 +12,8 @@ ClientError
     └── Broken         any other 5xx: a defect of the server or of something before it
 """
 
+from typing import TypeGuard
+
 from service.client.values import Problem
 
 
@@ -74,6 +76,11 @@ _FAMILIES: dict[int, type[Refused]] = {
     507: Busy,
 }
 _FIRST_OF_SERVER = 500
+
+
+def is_busy(answer: object) -> TypeGuard[Problem]:
+    """Whether a line of a batch was refused because the server was short of something."""
+    return isinstance(answer, Problem) and _FAMILIES.get(answer.status) is Busy
 
 
 def refusal(problem: Problem, retry_after: float | None = None) -> Refused:

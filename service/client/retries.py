@@ -7,12 +7,13 @@ must leave its user's process alone.
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from tenacity import RetryCallState, retry_if_exception_type, stop_after_attempt, stop_any, stop_before_delay
 from tenacity.retry import retry_base
 from tenacity.stop import stop_base
 
+from service.client.calls import Unfinished
 from service.client.errors import Busy, Unreachable
 
 
@@ -22,7 +23,7 @@ class Arguments(TypedDict):
     stop: stop_base
     wait: Callable[[RetryCallState], float]
     retry: retry_base
-    reraise: bool
+    retry_error_callback: Callable[[RetryCallState], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Retries:
     At most `attempts` tries, none of which begins more than `deadline` seconds after the first. Between them it waits `first`
     seconds, doubled each time up to `longest`, of which a random half is taken off, so that clients that were refused together do not
     come back together. Where the server says `Retry-After` it waits at least so long, or gives up at once if that is past the deadline.
+    Lines of a batch that were refused for such a reason are sent again within the same bounds.
     """
 
     attempts: int = 10  # with these waits about half a minute, in which a server has started again
@@ -42,7 +44,7 @@ class Retries:
     def arguments(self) -> Arguments:
         """For `tenacity.Retrying` or `tenacity.AsyncRetrying`."""
         stop = stop_any(stop_after_attempt(self.attempts), stop_before_delay(self.deadline))
-        return {"stop": stop, "wait": self._after, "retry": retry_if_exception_type((Busy, Unreachable)), "reraise": True}
+        return {"stop": stop, "wait": self._after, "retry": retry_if_exception_type((Busy, Unreachable)), "retry_error_callback": _given_up}
 
     def wait(self, attempt: int, retry_after: float | None = None) -> float:
         """Seconds to wait after that attempt, counted from 1, failed."""
@@ -52,6 +54,15 @@ class Retries:
     def _after(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome is not None else None
         return self.wait(state.attempt_number, error.retry_after if isinstance(error, Busy) else None)
+
+
+def _given_up(state: RetryCallState) -> Any:
+    """What stands at the end: the exception of the last try, or the answers of a batch with the problems of its last lines."""
+    outcome = state.outcome
+    error = outcome.exception() if outcome is not None else None
+    if isinstance(error, Unfinished):
+        return error.answers
+    raise error or AssertionError
 
 
 ONCE = Retries(attempts=1)

@@ -14,7 +14,6 @@ class Sample(msgspec.Struct, frozen=True, omit_defaults=True):
     features: dict[str, Any]
     id: str | None = None
     time: datetime | None = None  # with its time zone
-    probabilities: dict[str, float] | None = None
 
 
 class Label(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from service.client import Client, Label, Outcome, Problem
+from service.client.errors import is_busy, refusal
 from service.tabular import Row, Table, stem
 
 _KEPT = 100  # refused rows whose reasons are remembered
@@ -81,8 +82,13 @@ class Lesson:
         self._sent: deque[int] = deque()  # lines of the rows that are not answered yet
 
     def teach(self, table: Table) -> Iterator[Tally]:
-        """Send everything; gives the tally after every row. Raises `ClientError` and `BadFile`."""
+        """Send everything; gives the tally after every row. Raises `ClientError` and `BadFile`.
+
+        A row that the server stays short of something for ends it: those that follow would be learned before it.
+        """
         for answer in self._client.labels(self._stream, self._labels(table), chunk=self._chunk):
+            if is_busy(answer):
+                raise refusal(answer)
             self.tally.count(self._sent.popleft(), answer)
             yield self.tally
 

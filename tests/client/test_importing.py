@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 
 from loadtest.server import serving
 from service.cli import app
-from service.client import Client, Vote
+from service.client import ONCE, Busy, Client, Vote
+from service.importing.lesson import Columns, Lesson
 from service.tabular import BadFile, stem, table
 from tests.client.servers import DROP, Reply, listening
 
@@ -101,6 +102,20 @@ def test_rows_go_in_their_order_in_chunks(learn, front, tmp_path):
 
     assert [len(batch) for batch in front.batches] == [10, 10, 5]
     assert [name for batch in front.batches for name in batch] == [f"orders-{n}" for n in range(1, 26)]
+
+
+def test_an_import_ends_at_a_row_that_the_server_stays_short_of_something_for(script, tmp_path):
+    """What follows would be learned before it: exit code 2, with what was learned and why it ended."""
+    busy = {"type": "/problems/x", "title": "X", "status": 503, "detail": "the log is locked"}
+    learned = {"sample_id": "a", "outcome": "learned", "model_version": 1}
+    batch = "".join(json.dumps(line) + "\n" for line in (learned, busy, learned))
+    script.say(Reply(body=batch.encode()))
+    with Client(script.url, retries=ONCE) as client:
+        lesson = Lesson(client, "s", Columns(tmp_path / "o.jsonl", "label", None, None), chunk=3)
+        with table(written(tmp_path / "o.jsonl", ROWS[:6]), ["label"]) as rows, pytest.raises(Busy, match="locked"):
+            list(lesson.teach(rows))
+
+    assert (lesson.tally.outcomes, lesson.tally.refused, len(script.requests)) == ({"learned": 1}, 0, 1)
 
 
 def test_columns_are_as_told(learn, ready, stream, tmp_path):

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from service.api.schemas import SampleIn
 from service.client import (
     AsyncClient,
     BadAnswer,
@@ -146,6 +147,65 @@ async def test_what_another_try_cannot_help_is_not_sent_again(connect, script, s
     assert (refused.value.status, refused.value.pointers) == (status, ("#/x",))
 
 
+def lines(*answers):
+    """A batch's answer: a problem for a status, a decision or an outcome for an id and what is told of it."""
+    told = []
+    for answer in answers:
+        if isinstance(answer, int):
+            told.append(problem(answer).body)
+        elif isinstance(answer, tuple):
+            told.append(json.dumps({"sample_id": answer[0], "outcome": answer[1], "model_version": 1}).encode())
+        else:
+            told.append(json.dumps(json.loads(DECISION.body) | {"id": answer}).encode())
+    return Reply(body=b"\n".join(told))
+
+
+def sent(script, key):
+    """The ids of the lines of every request."""
+    return ["".join(json.loads(line)[key] for line in request.body.splitlines()) for request in script.requests]
+
+
+async def test_samples_that_the_server_was_short_of_something_for_are_sent_again_alone(connect, script):
+    """Their answers come in their places; what is wrong with a line is not tried again."""
+    script.say(lines("a", 503, 422, 507, "e"), DROP, lines(429, "d"), lines("b"))
+    client = await connect(script.url)
+    answers = await client.samples("s", [Sample({}, name) for name in "abcde"])
+
+    assert [getattr(answer, "id", None) for answer in answers] == ["a", "b", None, "d", "e"]
+    assert answers[2].status == 422
+    assert sent(script, "id") == ["abcde", "bd", "bd", "b"]
+
+
+async def test_labels_are_sent_again_from_the_first_that_was_not_taken(connect, script):
+    """In their order, for a later one may hang on it; what was learned the first time is not called known."""
+    script.say(
+        lines(("a", "learned"), 503, ("c", "learned"), 404, ("e", "learned")),
+        lines(("b", "learned"), 503, ("d", "learned"), ("e", "duplicate")),
+        lines(("c", "duplicate"), ("d", "duplicate"), 503),
+        lines(("e", "duplicate")),
+    )
+    client = await connect(script.url)
+    answers = await client.labels("s", [Label(name, 1) for name in "abcde"])
+
+    assert [(answer.sample_id, answer.outcome) for answer in answers] == [(name, "learned") for name in "abcde"]
+    assert sent(script, "sample_id") == ["abcde", "bcde", "cde", "e"]
+
+
+async def test_lines_are_sent_again_so_often_and_then_told_as_problems(connect, script):
+    """In their places, and what comes after that request is sent."""
+    script.say(lines(("a", "learned"), 503), lines(503), lines(503), lines(("c", "learned")))
+    client = await connect(script.url, retries=Retries(attempts=3, first=0.001))
+    answers = await client.labels("s", [Label(name, 1) for name in "abc"], chunk=2)
+
+    assert [getattr(answer, "outcome", None) or answer.status for answer in answers] == ["learned", 503, "learned"]
+    assert sent(script, "sample_id") == ["ab", "b", "b", "c"]
+
+
+def test_what_a_client_says_of_a_sample_the_service_takes():
+    """No field is refused as unknown."""
+    assert set(Sample.__struct_fields__) <= set(SampleIn.__struct_fields__)
+
+
 async def test_tries_are_bounded(connect, script):
     """A server that stays busy is left alone after as many tries as were allowed."""
     script.say(problem(503))
@@ -206,10 +266,10 @@ async def test_a_2xx_that_is_no_answer_is_said(connect, script, body):
         await client.label("s", "a", "yes")
 
 
-@pytest.mark.parametrize("lines", [1, 3])
-async def test_answers_that_do_not_fit_the_lines_are_not_taken(connect, script, lines):
+@pytest.mark.parametrize("count", [1, 3])
+async def test_answers_that_do_not_fit_the_lines_are_not_taken(connect, script, count):
     """Which line an answer is to is known by its place alone."""
-    script.say(Reply(body=(OUTCOME.body + b"\n") * lines))
+    script.say(Reply(body=(OUTCOME.body + b"\n") * count))
     client = await connect(script.url)
     with pytest.raises(BadAnswer, match="answers to 2 lines"):
         await client.labels("s", [Label("a", 1), Label("b", 1)])

@@ -167,6 +167,20 @@ def test_no_byte_of_it_is_left(tmp_path):
     assert after == found(tmp_path) == set()
 
 
+def test_the_file_is_written_anew_when_somebody_asks_and_not_before(tmp_path):
+    """Many erasures share one rewriting, which may take long; the marker of each waits for it."""
+    made = filled(tmp_path)
+    for number in range(3):
+        made.add(Erased(5.0, [f"{number}"]))
+    made.add(Expired(0.0, "later"))
+    waiting = unscrubbed(tmp_path)
+    made.log.scrubbed().result(timeout=30)
+    left = unscrubbed(tmp_path)
+    made.log.close()
+
+    assert (waiting, left) == (3, 0)
+
+
 def test_the_file_is_rewritten_in_its_own_folder(tmp_path):
     """No other place need be writable, whatever the folder is called."""
     folder = tmp_path / "it's here"

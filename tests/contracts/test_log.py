@@ -1,5 +1,6 @@
 """The contract of a log, over every adapter and its fake."""
 
+import contextlib
 import sqlite3
 import threading
 
@@ -7,7 +8,7 @@ import pytest
 
 from service.adapters.sqlite import SqliteLog, SqliteReader, backup, database_of
 from service.core.errors import FolderInUse, IncompatibleData, StorageFull, Unavailable
-from service.core.events import Expired, Labelled, Withdrawn
+from service.core.events import Expired, Labelled, Withdrawn, encode
 from service.ports import Entry
 from service.testing import InMemoryLog
 
@@ -97,6 +98,18 @@ def test_an_entry_replaces_the_earlier_one_in_its_slot(log):
     assert [event.sample_id for _, event in log.read("b", 0, 99)] == ["sample-2"]
 
 
+def test_entries_that_are_written_together_replace_one_another_in_a_slot(tmp_path):
+    """Of those of one statement the last one stands, at its own position, and so it does where one stood in the slot before."""
+    log = SqliteLog(tmp_path)
+    entries = [entry("a", ticket, slot="s" if ticket % 2 else None) for ticket in range(30)]
+    coded = [(each, encode(each.event)) for each in entries]
+    results = [result for first in (0, 10, 20) for result in log._commit(coded[first : first + 10])]
+    found = list(log.read("a", 0, 99))
+    log.close()
+
+    assert found == [(result.seq, result.entry.event) for result in results if result.entry.slot is None or result is results[-1]]
+
+
 def test_dropping_a_stream_erases_it_and_reuses_no_position(log):
     """What comes after a drop stands behind what was there before."""
     inbox = Inbox()
@@ -147,6 +160,25 @@ def test_a_batch_that_was_reported_as_failed_is_not_there(tmp_path):
     assert [event.sample_id for _, event in found] == ["sample-7"]
 
 
+def test_no_event_is_written_over(tmp_path):
+    """A position that is taken is an error of the new batch, and stays one: what was acknowledged is there."""
+    inbox = Inbox()
+    log = SqliteLog(tmp_path)
+    log.start(inbox)
+    for ticket in range(5):
+        log.submit([entry("a", ticket)])
+    inbox.wait(5)
+    log._last = 2
+    for ticket in (5, 6):
+        log.submit([entry("a", ticket, slot="s")])
+        failed = inbox.wait(ticket + 1)[-1]
+    found = [event.sample_id for _, event in log.read("a", 0, 99)]
+    log.close()
+
+    assert isinstance(failed.error, Unavailable)
+    assert found == [f"sample-{ticket}" for ticket in range(5)]
+
+
 def test_closing_writes_what_is_queued(tmp_path):
     """Nothing that was submitted is lost on a clean end."""
     inbox = Inbox()
@@ -189,6 +221,30 @@ def test_positions_go_on_after_a_restart(tmp_path):
         log.submit([entry("a", 1, slot="s")])
         assert inbox.wait(1)[0].seq == run
         log.close()
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda reader: list(reader.read("a", 0, 9)),
+        lambda reader: reader.get("a", [1]),
+        lambda reader: reader.about("a", "sample-1"),
+        lambda reader: reader.erased("a"),
+        lambda reader: reader.streams(),
+        lambda reader: reader.last("a"),
+    ],
+    ids=["read", "get", "about", "erased", "streams", "last"],
+)
+def test_a_log_that_cannot_be_read_is_unavailable(tmp_path, look):
+    """Whichever way it is read; whoever asked is told to come again."""
+    SqliteLog(tmp_path).close()
+    reader = SqliteReader(database_of(tmp_path))
+    look(reader)
+    with contextlib.closing(sqlite3.connect(database_of(tmp_path))) as connection:
+        connection.execute("DROP TABLE events")
+    with pytest.raises(Unavailable, match="cannot be read"):
+        look(reader)
+    reader.close()
 
 
 def test_two_servers_never_share_a_folder(tmp_path):

@@ -272,19 +272,44 @@ async def test_old_samples_are_erased_by_themselves(build):
     assert house.replayed().fingerprint() == house.learner().fingerprint()
 
 
-async def test_retention_erases_so_many_at_a_look_and_goes_on(build, monkeypatch):
-    """A large backlog is worked off in pieces."""
+async def backlog(house, count, monkeypatch):
+    """Have samples that are older than the retention, which takes three at a look."""
     monkeypatch.setattr("service.upkeep._ERASED", 3)
-    house = build()
     await house.administration.put("s", {"budget": {"rate": 1.0, "burst": 100}})
-    await taught(house, *(f"n{number}" for number in range(8)))
+    await taught(house, *(f"n{number}" for number in range(count)))
     house.clock.advance(100)
     await house.administration.patch("s", {"retention": 50})
-    await house.until(lambda: all(sample.erased for sample in house.learner().queries.samples.values()))
+    house.engine.upkeep.wake.set()
+
+
+@pytest.mark.parametrize(("count", "pieces"), [(8, [3, 3, 2]), (6, [3, 3])])
+async def test_retention_erases_so_many_at_a_look_and_cleans_up_once(build, monkeypatch, count, pieces):
+    """A large backlog is worked off in pieces; the file is written anew after the last one alone, also where none was left for it."""
+    house = build()
+    await backlog(house, count, monkeypatch)
+    await house.until(lambda: house.workshop.forgotten)
     await house.settled()
 
-    assert [len(event.sample_ids) for event in events(house, Erased)] == [3, 3, 2]
+    assert [len(event.sample_ids) for event in events(house, Erased)] == pieces
+    assert house.workshop.forgotten == [("s", house.log.erased("s"))]
     assert house.learner().taught.classes == []
+
+
+async def test_retention_cleans_up_later_what_it_could_not(build, monkeypatch):
+    """The next look that is due does it, although nothing is left to erase."""
+    house = build()
+    house.log.fail_scrubs = True
+    await backlog(house, 4, monkeypatch)
+    await house.until(lambda: house.workshop.forgotten)
+    await house.until(house.engine.upkeep._tasks["retention", "s"].done)
+    house.log.fail_scrubs = False
+    for _ in range(2):
+        house.clock.advance(50)
+        await house.until(lambda: not house.engine.upkeep._retention_due(house.engine.streams["s"]))
+        await house.until(house.engine.upkeep._tasks["retention", "s"].done)
+
+    assert len(events(house, Erased)) == 2
+    assert house.workshop.forgotten == [("s", house.log.erased("s"))] * 2
 
 
 async def test_retention_looks_rarely(build):

@@ -1,7 +1,8 @@
 """The log's writer: one table, write-ahead logging, every commit synced to disk. It folds nothing and knows no model.
 
 A writer thread takes whatever has queued up into one transaction, so that many events share one fsync (group commit). What is erased
-is overwritten in the same transaction; then the whole file is written anew and the write-ahead log emptied, so that no byte of it stays.
+is overwritten in the same transaction; when it is asked to, it writes the whole file anew and empties the write-ahead log, so that no
+byte of it stays.
 """
 
 import contextlib
@@ -38,7 +39,11 @@ CREATE TABLE unscrubbed (seq INTEGER PRIMARY KEY);
 CREATE TABLE dropped (last INTEGER NOT NULL);  -- the position of the last drop of a stream, so that none is used twice
 """
 _LAST = "SELECT max(coalesce((SELECT max(seq) FROM events), 0), coalesce((SELECT max(last) FROM dropped), 0))"
-_INSERT = "INSERT OR REPLACE INTO events (seq, stream, kind, slot, sample, body) VALUES "  # what stands in the slot goes
+_INSERT = "INSERT INTO events (seq, stream, kind, slot, sample, body) VALUES "
+_INTO_SLOT = (  # what stands in the slot goes; what stands at the position never does
+    " ON CONFLICT (stream, slot) WHERE slot IS NOT NULL"
+    " DO UPDATE SET seq = excluded.seq, kind = excluded.kind, sample = excluded.sample, body = excluded.body"
+)
 
 
 class SqliteLog(SqliteReader):
@@ -109,7 +114,7 @@ class SqliteLog(SqliteReader):
             if batch:
                 started = time.perf_counter()
                 deliver(self._commit(batch), time.perf_counter() - started)
-            if requests or any(entry.event is None or isinstance(entry.event, Erased) for entry, _ in batch):
+            if requests:
                 _answer(requests, self._scrub())
 
     def _take(self) -> tuple[list[_Queued], bool]:
@@ -145,7 +150,8 @@ class SqliteLog(SqliteReader):
                 # One statement is a transaction of its own, and leaves the interpreter to others from its beginning to its sync.
                 self._insert(self._last + 1, batch)
         except Exception as error:  # noqa: BLE001 - whatever happens, the writer goes on and the batch gets its answer
-            self._start_over()
+            # What violates the order of positions was not written, and what stands behind `_last` then is no failed batch.
+            self._start_over(doubtful=self._doubtful or not isinstance(error, sqlite3.IntegrityError))
             return [Result(entry, 0, failure(error)) for entry, _ in batch]
         results = [Result(entry, position, None) for position, (entry, _) in enumerate(batch, self._last + 1)]
         self._last += len(batch)
@@ -165,7 +171,7 @@ class SqliteLog(SqliteReader):
         for position, (entry, body) in enumerate(batch, first):
             event = entry.event
             row += (position, entry.stream, type(event).__name__.lower(), entry.slot, None if event is None else sample_of(event), body)
-        self._writer.execute(_INSERT + ", ".join(["(?, ?, ?, ?, ?, ?)"] * len(batch)), row)
+        self._writer.execute(_INSERT + ", ".join(["(?, ?, ?, ?, ?, ?)"] * len(batch)) + _INTO_SLOT, row)
 
     def _store(self, seq: int, entry: Entry, body: bytes) -> None:
         event = entry.event
@@ -194,8 +200,8 @@ class SqliteLog(SqliteReader):
         query = f"SELECT seq, body FROM events WHERE {condition} ORDER BY seq"  # noqa: S608 - conditions are of this module
         return [(seq, decode(body)) for seq, body in self._writer.execute(query, values)]
 
-    def _start_over(self) -> None:
-        self._doubtful = True
+    def _start_over(self, *, doubtful: bool) -> None:
+        self._doubtful = doubtful
         with contextlib.suppress(sqlite3.Error):
             if self._writer.in_transaction:
                 self._writer.execute("ROLLBACK")

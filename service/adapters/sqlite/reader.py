@@ -22,7 +22,7 @@ def database_of(folder: Path) -> Path:
 
 
 class SqliteReader:
-    """Reads a log, beside whoever writes it."""
+    """Reads a log, beside whoever writes it; every way to read raises `Unavailable` where that cannot be done."""
 
     def __init__(self, path: Path) -> None:
         """Open the file read-only; raises `IncompatibleData` for one of another version."""
@@ -36,11 +36,8 @@ class SqliteReader:
     def read(self, stream: str, after: int, upto: int) -> Iterator[tuple[int, Event]]:
         """A stream's events after one position, up to and including another, in order; pages are read as they are needed."""
         while True:
-            with self._lock:
-                rows = self._connection.execute(
-                    "SELECT seq, body FROM events WHERE stream = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
-                    (stream, after, upto, _PAGE),
-                ).fetchall()
+            query = "SELECT seq, body FROM events WHERE stream = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
+            rows = self._rows(query, stream, after, upto, _PAGE)
             for seq, body in rows:
                 yield seq, decode(body)
             if len(rows) < _PAGE:
@@ -49,12 +46,8 @@ class SqliteReader:
 
     def get(self, stream: str, positions: Sequence[int]) -> list[Event | None]:
         """The events at these positions, None where the stream has none."""
-        with self._lock:
-            rows = [
-                self._connection.execute("SELECT body FROM events WHERE seq = ? AND stream = ?", (seq, stream)).fetchone()
-                for seq in positions
-            ]
-        return [None if row is None else decode(row[0]) for row in rows]
+        found = (self._rows("SELECT body FROM events WHERE seq = ? AND stream = ?", seq, stream) for seq in positions)
+        return [decode(rows[0][0]) if rows else None for rows in found]
 
     def about(self, stream: str, sample_id: str) -> list[Event]:
         """A sample's events, in order."""
