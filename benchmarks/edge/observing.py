@@ -13,7 +13,7 @@ _CALLS = 50_000
 
 def microseconds(rounds: int) -> float:
     """The median of what counting a sample and timing its decision adds, in microseconds a sample."""
-    observer, _ = metrics(list)
+    observer, _ = metrics(list, dict)
     return 1e6 * median(_seconds([observer]) - _seconds([]) for _ in range(rounds))
 
 
