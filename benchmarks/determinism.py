@@ -22,9 +22,10 @@ from rich.table import Table
 
 from benchmarks.pipelines import Spec, jobs, numbers, words
 from service.core.allowed import ALLOWED
+from service.core.config import Step
 from service.core.digest import canonical_probabilities, digest
 from service.core.freezer import freeze, thaw
-from service.core.pipeline import Parts, Step, build
+from service.core.pipeline import Parts, build
 
 HASH_SEEDS = ("0", "4711")
 SHORT, FULL = 120, 450  # labels

@@ -9,7 +9,6 @@ Everything stays on the loopback and is bounded in count and time.
 import argparse
 import asyncio
 import random
-import resource
 import sqlite3
 import struct
 import subprocess
@@ -145,13 +144,13 @@ async def warmed_up(ledger: Ledger, work: "asyncio.Future[Any]") -> None:
 
 async def fail_commits(server: Server, http: httpx.AsyncClient, ledger: Ledger, rng: random.Random) -> None:
     """Let every write fail for a while, see that samples are answered all the same, then let them pass and see that asking goes on."""
-    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (TINY, resource.RLIM_INFINITY))
+    server.limit_files(TINY)
     refused = ledger.counts["unavailable"]
     await asyncio.sleep(rng.uniform(0.5, LONGEST))
     (await http.get("/readyz")).raise_for_status()
     if ledger.counts["unavailable"] == refused:
         raise AssertionError("commits failed, and no sample was answered as unavailable")
-    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    server.limit_files(-1)
     before = len(ledger.asked)
     await asyncio.sleep(LONGEST)
     if len(ledger.asked) == before:

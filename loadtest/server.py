@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -59,6 +60,12 @@ class Server:
         """Ask it to drain and end; gives the exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self._gone()
+
+    def limit_files(self, size: int) -> None:
+        """Let no file that its processes write grow beyond so many bytes; -1 for no limit."""
+        for task in Path(f"/proc/{self.process.pid}/task").iterdir():
+            for process in (self.process.pid, *map(int, (task / "children").read_text().split())):
+                resource.prlimit(process, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
     def _gone(self) -> int:
         with self.process:

@@ -78,7 +78,7 @@ class Engine:
         await self.erasure.settled()
         await self.journal.settled()
         self._workshop.close()
-        self._log.close()
+        await self._log.stop()
 
     def learners(self) -> list[tuple[str, Learner]]:
         """Every stream's name and state."""

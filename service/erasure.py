@@ -131,7 +131,7 @@ class Erasure:
 
     async def _clear(self, stream: str, before: int) -> None:
         await self._workshop.forget(stream, before)
-        await asyncio.wrap_future(self._log.scrubbed())
+        await self._log.scrubbed()
 
 
 def is_erased(live: Live, sample_id: str) -> bool:

@@ -57,12 +57,7 @@ class Journal:
 
     def start(self) -> None:
         """Begin to take events."""
-        loop = asyncio.get_running_loop()
-
-        def deliver(results: Sequence[Result], writing: float) -> None:
-            loop.call_soon_threadsafe(self._deliver, results, writing)
-
-        self._log.start(deliver)
+        self._log.start(self._deliver)
 
     def append(self, stream: str, event: Event | None, *, slot: str | None = None) -> "asyncio.Future[Committed]":
         """Submit an event; the future comes after its fold, or with `Unavailable`."""

@@ -1,12 +1,13 @@
 """What the flow needs from outside, as protocols with a sentence of contract each; no implementation lives here."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from concurrent.futures import Future
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from service.core.events import Event
 from service.core.records import Decision, Outcome
-from service.core.taught import Taught
+
+if TYPE_CHECKING:  # River takes a second to import, which the log's writer would take to start
+    from service.core.taught import Taught
 
 
 class Entry(NamedTuple):
@@ -40,7 +41,7 @@ class Log(Protocol):
     """
 
     def start(self, deliver: Deliver) -> None:
-        """Begin to write; `deliver` is called from another thread with results in log order, each after its event is on disk."""
+        """Begin to write; `deliver` is called from the running loop with results in log order, each after its event is on disk."""
         ...
 
     def submit(self, entries: Sequence[Entry]) -> Sequence[Result]:
@@ -63,7 +64,7 @@ class Log(Protocol):
         """The position of a stream's last erasure, 0 if there was none."""
         ...
 
-    def scrubbed(self) -> Future[None]:
+    def scrubbed(self) -> Awaitable[None]:
         """Comes when no byte is left of what was erased or dropped so far, which may be there until somebody asks or the next start.
 
         Raises `Unavailable` or `StorageFull` where that cannot be done now; it is tried again at the next call or start.
@@ -74,7 +75,7 @@ class Log(Protocol):
         """The names of all streams, in order of creation."""
         ...
 
-    def close(self) -> None:
+    async def stop(self) -> None:
         """Write what is queued, deliver it, and let go."""
         ...
 
@@ -86,7 +87,7 @@ class Workshop(Protocol):
         """Fold what is new and keep a snapshot; gives its position."""
         ...
 
-    def rebuild(self, stream: str, superseded: dict[int, int], through: int) -> Awaitable[Taught]:
+    def rebuild(self, stream: str, superseded: dict[int, int], through: int) -> "Awaitable[Taught]":
         """The model without what was superseded up to `through`, taught all answers up to there."""
         ...
 

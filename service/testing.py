@@ -1,9 +1,8 @@
 """Fakes that are shipped: each stands for a port, keeps its contract under the same tests as the real adapter, and does no I/O."""
 
-import threading
+import asyncio
+from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
-from queue import SimpleQueue
 from typing import Any
 
 from service.core.erasure import blanked, superfluous
@@ -38,25 +37,25 @@ class InMemoryLog:
         """Start empty."""
         self._rows: dict[int, tuple[str, str | None, bytes]] = {}
         self._last = 0
-        self._queue: SimpleQueue[Entry | Future[None] | None] = SimpleQueue()
-        self._thread: threading.Thread | None = None
-        self._passable = threading.Event()
-        self._passable.set()
+        self._queue: deque[Entry | asyncio.Future[None]] = deque()
+        self._deliver: Deliver | None = None
+        self._held = False
         self.full = self.fail_drops = self.fail_scrubs = False
         self.run = 1
 
     def hold(self) -> None:
         """Let nothing be committed."""
-        self._passable.clear()
+        self._held = True
 
     def let_go(self) -> None:
         """Commit again."""
-        self._passable.set()
+        self._held = False
+        self._write()
 
     def start(self, deliver: Deliver) -> None:
         """Begin to write."""
-        self._thread = threading.Thread(target=self._write, args=(deliver,), daemon=True)
-        self._thread.start()
+        self._deliver = deliver
+        self._write()
 
     def submit(self, entries: Sequence[Entry]) -> list[Result]:
         """Queue entries; gives the results of those whose events cannot be written."""
@@ -67,7 +66,7 @@ class InMemoryLog:
             except OverflowError as error:
                 refused.append(Result(entry, 0, ValueError(str(error))))
             else:
-                self._queue.put(entry)
+                self._add(entry)
         return refused
 
     def read(self, stream: str, after: int, upto: int) -> Iterator[tuple[int, Event]]:
@@ -89,29 +88,29 @@ class InMemoryLog:
         """The position of a stream's last erasure, 0 if there was none."""
         return max((seq for seq, event in self.read(stream, 0, self._last) if isinstance(event, Erased)), default=0)
 
-    def scrubbed(self) -> Future[None]:
+    def scrubbed(self) -> "asyncio.Future[None]":
         """Comes after what was submitted; there are no bytes but the rows."""
-        request: Future[None] = Future()
-        self._queue.put(request)
+        request: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._add(request)
         return request
 
     def streams(self) -> list[str]:
         """The names of all streams, in order of creation."""
         return list(dict.fromkeys(name for _, (name, _, _) in sorted(self._rows.items())))
 
-    def close(self) -> None:
+    async def stop(self) -> None:
         """Write what is queued, deliver it, and let go."""
         self.let_go()
-        if self._thread is not None:
-            self._queue.put(None)
-            self._thread.join()
-            self._thread = None
 
-    def _write(self, deliver: Deliver) -> None:
-        while (entry := self._queue.get()) is not None:
-            self._passable.wait()
-            if not isinstance(entry, Future):
-                deliver([self._commit(entry)], 0.0)
+    def _add(self, queued: "Entry | asyncio.Future[None]") -> None:
+        self._queue.append(queued)
+        asyncio.get_running_loop().call_soon(self._write)
+
+    def _write(self) -> None:
+        while self._queue and self._deliver is not None and not self._held:
+            entry = self._queue.popleft()
+            if isinstance(entry, Entry):
+                self._deliver([self._commit(entry)], 0.0)
             elif self.fail_scrubs:
                 entry.set_exception(StorageFull("the disk is full"))
             else:

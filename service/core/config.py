@@ -11,7 +11,6 @@ import msgspec
 
 from service.core.errors import Invalid, below
 from service.core.features import label_text
-from service.core.pipeline import Step
 
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
@@ -27,6 +26,13 @@ _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=False):
     """A part of the configuration; an unknown field is refused by name."""
+
+
+class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"class_": "class"}):
+    """A River class of the allow-list, by its public name, with parameters; these may hold steps again."""
+
+    class_: str
+    params: dict[str, Any] = {}
 
 
 class ModelSpec(_Strict, frozen=True):

@@ -9,6 +9,7 @@ import msgspec
 from river import base, compose
 
 from service.core.allowed import ALLOWED, Entry
+from service.core.config import Step
 from service.core.deterministic import OneVsRestClassifier
 from service.core.errors import Invalid, below
 from service.core.parameters import MAX_ITEMS, Kind, Parameter
@@ -20,13 +21,6 @@ MAX_MEMBERS = 200  # models in models, multiplied out
 _LAST: tuple[Kind, ...] = ("classifier",)
 _BEFORE: tuple[Kind, ...] = ("transformer", "supervised transformer")
 _TRIAL_SAMPLES = 8
-
-
-class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"class_": "class"}):
-    """A River class of the allow-list, by its public name, with parameters; these may hold steps again."""
-
-    class_: str
-    params: dict[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)

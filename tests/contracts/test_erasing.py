@@ -1,18 +1,20 @@
 """What a log does with what is erased, over every adapter and its fake; and what is left of it in the bytes of a file."""
 
+import asyncio
 import contextlib
 import random
 import sqlite3
 import struct
-import threading
 
 import pytest
 
 from service.adapters.sqlite import SqliteLog, database_of
-from service.adapters.sqlite import log as writing
+from service.adapters.sqlite import writer as writing
+from service.adapters.sqlite.log import row_of
+from service.adapters.sqlite.writer import Writer
 from service.core.erasure import blanked
 from service.core.errors import StorageFull, Unavailable
-from service.core.events import Asked, Checkpoint, Erased, Expired, Labelled, Mark, encode
+from service.core.events import Asked, Checkpoint, Erased, Expired, Labelled, Mark
 from service.core.records import BudgetView, Decision, Prediction, Query
 from service.ports import Entry
 from service.testing import InMemoryLog
@@ -45,47 +47,53 @@ class Writing:
         """Begin."""
         self.log = log
         self.results = []
-        self._arrived = threading.Condition()
+        self._arrived = asyncio.Event()
         log.start(self._deliver)
 
     def _deliver(self, results, seconds):
-        with self._arrived:
-            self.results += results
-            self._arrived.notify_all()
+        self.results += results
+        self._arrived.set()
 
-    def add(self, *events, stream="s", slot=None):
+    async def add(self, *events, stream="s", slot=None):
         """Submit events, and wait for their results; gives the last one."""
-        return self.enter(Entry(stream, event, slot, 0) for event in events)
+        return await self.enter(Entry(stream, event, slot, 0) for event in events)
 
-    def enter(self, entries):
+    async def enter(self, entries):
         """Submit entries, and wait for their results; gives the last one."""
         entries = list(entries)
         count = len(self.results) + len(entries)
         for entry in entries:
             self.log.submit([entry])
-        with self._arrived:
-            assert self._arrived.wait_for(lambda: len(self.results) >= count, timeout=10)
+        async with asyncio.timeout(10):
+            while len(self.results) < count:
+                self._arrived.clear()
+                await self._arrived.wait()
         return self.results[-1]
+
+    async def scrubbed(self):
+        """Wait until no byte of what was erased is left."""
+        async with asyncio.timeout(30):
+            await self.log.scrubbed()
 
 
 @pytest.fixture(params=["sqlite", "memory"])
-def written(request, tmp_path):
+async def written(request, tmp_path):
     """Every log there is, with two streams, two samples in each, and checkpoints."""
     made = Writing(SqliteLog(tmp_path) if request.param == "sqlite" else InMemoryLog())
     for stream in "st":
-        made.add(*(kind(name) for name in "ab" for kind in (asked, labelled)), stream=stream)
-        made.add(checkpoint(TEXT.encode()), stream=stream, slot="old")
-        made.add(checkpoint(b"clean"), stream=stream, slot="whole")
-        made.add(checkpoint(None), stream=stream, slot="small")
+        await made.add(*(kind(name) for name in "ab" for kind in (asked, labelled)), stream=stream)
+        await made.add(checkpoint(TEXT.encode()), stream=stream, slot="old")
+        await made.add(checkpoint(b"clean"), stream=stream, slot="whole")
+        await made.add(checkpoint(None), stream=stream, slot="small")
     yield made
-    made.log.close()
+    await made.log.stop()
 
 
-def test_erasing_blanks_the_samples_events_where_they_stand(written):
+async def test_erasing_blanks_the_samples_events_where_they_stand(written):
     """Their positions stay, their content goes; other samples and streams are left alone."""
     log = written.log
     before = dict(log.read("s", 0, 99))
-    erased = written.add(Erased(5.0, ["a"]))
+    erased = await written.add(Erased(5.0, ["a"]))
     after = dict(log.read("s", 0, 99))
     own = [seq for seq, event in before.items() if getattr(event, "sample_id", None) == "a"]
 
@@ -95,29 +103,29 @@ def test_erasing_blanks_the_samples_events_where_they_stand(written):
     assert log.about("t", "a") == [asked("a"), labelled("a")]
 
 
-def test_erasing_removes_every_checkpoint_but_the_last_whole_one(written):
+async def test_erasing_removes_every_checkpoint_but_the_last_whole_one(written):
     """What an earlier one holds of the sample goes with it."""
-    written.add(Erased(5.0, ["a"]))
+    await written.add(Erased(5.0, ["a"]))
     left = [[event for _, event in written.log.read(stream, 0, 99) if isinstance(event, Checkpoint)] for stream in "st"]
 
     assert left[0] == [checkpoint(b"clean")]
     assert len(left[1]) == 3
 
 
-def test_erasing_again_changes_nothing(written):
+async def test_erasing_again_changes_nothing(written):
     """An erasure that is sent twice is one."""
-    written.add(Erased(5.0, ["a", "nobody"]))
+    await written.add(Erased(5.0, ["a", "nobody"]))
     once = written.log.about("s", "a")
-    written.add(Erased(6.0, ["a"]))
+    await written.add(Erased(6.0, ["a"]))
 
     assert written.log.about("s", "a") == once
     assert written.log.about("s", "nobody") == []
 
 
-def test_scrubbed_comes_after_what_was_erased(written):
+async def test_scrubbed_comes_after_what_was_erased(written):
     """Whoever waits for it waits for everything that was submitted before."""
     written.log.submit([Entry("s", Erased(5.0, ["a"]), None, 0)])
-    written.log.scrubbed().result(timeout=10)
+    await written.scrubbed()
 
     assert written.log.erased("s")
 
@@ -135,126 +143,130 @@ def unscrubbed(folder):
         return connection.execute("SELECT count(*) FROM unscrubbed").fetchone()[0]
 
 
-def filled(folder):
+async def filled(folder):
     """A file in whose pages much was moved about: overwriting what is erased where it stands does not reach all that was copied."""
     rng = random.Random(4)
     made = Writing(SqliteLog(folder))
-    made.add(asked("a"))
+    await made.add(asked("a"))
     entries = [
         Entry("s", labelled("a", TEXT * rng.randint(1, 20)), None, 0)
         if number % 10 == 5
         else Entry("s", Expired(0.0, "z" * rng.randint(50, 700)), f"slot-{number}", 0)
         for number in range(400)
     ]
-    made.enter(entries)
+    await made.enter(entries)
     replaceable = [entry for entry in entries if entry.slot]
-    made.enter(entry._replace(event=Expired(0.0, "z")) for entry in rng.sample(replaceable, 250))
-    made.add(checkpoint(TEXT.encode() * 1_000), slot="old")
-    made.add(checkpoint(b"clean"), slot="whole")
+    await made.enter(entry._replace(event=Expired(0.0, "z")) for entry in rng.sample(replaceable, 250))
+    await made.add(checkpoint(TEXT.encode() * 1_000), slot="old")
+    await made.add(checkpoint(b"clean"), slot="whole")
     return made
 
 
-def test_no_byte_of_it_is_left(tmp_path):
+async def test_no_byte_of_it_is_left(tmp_path):
     """Neither in the file nor in what is written ahead, while the log is open."""
-    made = filled(tmp_path)
+    made = await filled(tmp_path)
     before = found(tmp_path)
-    made.add(Erased(5.0, ["a"]))
-    made.log.scrubbed().result(timeout=30)
+    await made.add(Erased(5.0, ["a"]))
+    await made.scrubbed()
     after = found(tmp_path)
-    made.log.close()
+    await made.log.stop()
 
     assert before
     assert after == found(tmp_path) == set()
 
 
-def test_the_file_is_written_anew_when_somebody_asks_and_not_before(tmp_path):
+async def test_the_file_is_written_anew_when_somebody_asks_and_not_before(tmp_path):
     """Many erasures share one rewriting, which may take long; the marker of each waits for it."""
-    made = filled(tmp_path)
+    made = await filled(tmp_path)
     for number in range(3):
-        made.add(Erased(5.0, [f"{number}"]))
-    made.add(Expired(0.0, "later"))
+        await made.add(Erased(5.0, [f"{number}"]))
+    await made.add(Expired(0.0, "later"))
     waiting = unscrubbed(tmp_path)
-    made.log.scrubbed().result(timeout=30)
+    await made.scrubbed()
     left = unscrubbed(tmp_path)
-    made.log.close()
+    await made.log.stop()
 
     assert (waiting, left) == (3, 0)
 
 
-def test_the_file_is_rewritten_in_its_own_folder(tmp_path):
+async def test_the_file_is_rewritten_in_its_own_folder(tmp_path):
     """No other place need be writable, whatever the folder is called."""
     folder = tmp_path / "it's here"
-    made = filled(folder)
-    made.add(Erased(5.0, ["a"]))
-    made.log.scrubbed().result(timeout=30)
-    where = made.log._writer.execute("PRAGMA temp_store_directory").fetchone()[0]
-    made.log.close()
+    made = await filled(folder)
+    await made.log.stop()
+    writer = Writer(folder, made.results[-1].seq)
+    where = writer._connection.execute("PRAGMA temp_store_directory").fetchone()[0]
+    writer.close()
 
     assert where == str(folder)
 
 
-def test_a_dropped_stream_leaves_no_byte(tmp_path):
+async def test_a_dropped_stream_leaves_no_byte(tmp_path):
     """Nothing of its events is left in the file."""
-    made = filled(tmp_path)
-    made.add(None)
-    made.log.scrubbed().result(timeout=30)
+    made = await filled(tmp_path)
+    await made.add(None)
+    await made.scrubbed()
     left = found(tmp_path)
-    made.log.close()
+    await made.log.stop()
 
     assert left == set()
 
 
-def test_a_start_finishes_what_a_crash_interrupted(tmp_path):
+async def test_a_start_finishes_what_a_crash_interrupted(tmp_path):
     """A process that ends between the commit of an erasure and the cleaning of the bytes leaves them to the next one."""
-    filled(tmp_path).log.close()
-    log = SqliteLog(tmp_path)
-    erased = Erased(5.0, ["a"])
-    log._commit([(Entry("s", erased, None, 0), encode(erased))])
-    copy = tmp_path / "crashed"
-    copy.mkdir()
-    for name in ("askwhen.db", "askwhen.db-wal"):
-        (copy / name).write_bytes((tmp_path / name).read_bytes())
-    log.close()
-    marked = unscrubbed(copy)
-    again = Writing(SqliteLog(copy))
-    again.log.scrubbed().result(timeout=30)
-    cleaned = unscrubbed(copy)
-    left = found(copy)
-    again.log.close()
+    made = await filled(tmp_path)
+    await made.log.stop()
+    writer = Writer(tmp_path, made.results[-1].seq)
+    writer.commit([row_of(Entry("s", Erased(5.0, ["a"]), None, 0))])
+    writer.close()
+    marked = unscrubbed(tmp_path)
+    again = Writing(SqliteLog(tmp_path))
+    await again.scrubbed()
+    cleaned = unscrubbed(tmp_path)
+    left = found(tmp_path)
+    await again.log.stop()
 
     assert (marked, cleaned, left) == (1, 0, set())
 
 
-def test_a_reader_that_holds_the_file_is_waited_for_and_then_told_of(tmp_path, monkeypatch):
+async def test_a_reader_that_holds_the_file_is_waited_for_and_then_told_of(tmp_path, monkeypatch):
     """While somebody reads an old state its bytes cannot go: that is said, and another try does it."""
     monkeypatch.setattr(writing, "_TRIES", 1)
-    made = filled(tmp_path)
-    made.log._writer.execute("PRAGMA busy_timeout = 50")
+    made = await filled(tmp_path)
+    await made.log.stop()
+    writer = Writer(tmp_path, made.results[-1].seq)
+    writer._connection.execute("PRAGMA busy_timeout = 50")
     reader = sqlite3.connect(database_of(tmp_path), isolation_level=None)
     reader.execute("BEGIN")
     reader.execute("SELECT count(*) FROM events").fetchone()
-    made.add(Erased(5.0, ["a"]))
+    writer.commit([row_of(Entry("s", Erased(5.0, ["a"]), None, 0))])
     with pytest.raises(Unavailable, match="reader"):
-        made.log.scrubbed().result(timeout=30)
+        writer.scrub()
     reader.execute("COMMIT")
-    made.log.scrubbed().result(timeout=30)
+    writer.scrub()
     left = found(tmp_path)
-    made.log.close()
+    writer.close()
     reader.close()
 
     assert left == set()
 
 
-def test_an_erasure_that_cannot_be_stored_changes_nothing(tmp_path):
+async def test_an_erasure_that_cannot_be_stored_changes_nothing(tmp_path):
     """What a failed commit blanked is there again, and the next try goes through."""
-    made = filled(tmp_path)
-    pages = made.log._writer.execute("PRAGMA page_count").fetchone()[0]
-    made.log._writer.execute(f"PRAGMA max_page_count = {pages}")
-    failed = made.add(Erased(5.0, ["a", *(str(number) * 1_000 for number in range(1_000))]))
-    kept = made.log.about("s", "a")[0]
-    stored = made.add(Erased(5.0, ["a"]))
-    made.log.close()
+    made = await filled(tmp_path)
+    await made.log.stop()
+    writer = Writer(tmp_path, made.results[-1].seq)
+    log = SqliteLog(tmp_path)
+    pages = writer._connection.execute("PRAGMA page_count").fetchone()[0]
+    writer._connection.execute(f"PRAGMA max_page_count = {pages}")
+    many = [str(number) * 1_000 for number in range(1_000)]
+    with pytest.raises(StorageFull):
+        writer.commit([row_of(Entry("s", Erased(5.0, ["a", *many]), None, 0))])
+    kept = log.about("s", "a")[0]
+    writer.commit([row_of(Entry("s", Erased(5.0, ["a"]), None, 0))])
+    gone = log.about("s", "a")[0]
+    writer.close()
+    log.close()
 
-    assert isinstance(failed.error, StorageFull)
     assert kept == asked("a")
-    assert stored.error is None
+    assert gone == blanked([kept])[0]

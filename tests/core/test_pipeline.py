@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from river import compose
 
 from service.core.allowed import ALLOWED, catalogue
+from service.core.config import Step
 from service.core.deterministic import HoeffdingAdaptiveTreeClassifier, HoeffdingTreeClassifier, OneVsRestClassifier, SortedSet
 from service.core.digest import canonical_probabilities, digest
 from service.core.errors import Invalid
 from service.core.freezer import freeze, thaw
-from service.core.pipeline import MAX_STEPS, Step, build, handles_text_values
+from service.core.pipeline import MAX_STEPS, build, handles_text_values
 from service.core.tokens import token
 
 SCALER = Step("preprocessing.StandardScaler")

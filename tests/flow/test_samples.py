@@ -149,4 +149,4 @@ async def test_a_deleted_stream_is_gone_with_its_log(house):
 
 def test_the_fake_log_is_a_log():
     """The fake starts without a thread, so that a test that never starts it leaves nothing behind."""
-    InMemoryLog().close()
+    asyncio.run(InMemoryLog().stop())

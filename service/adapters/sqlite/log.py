@@ -1,246 +1,218 @@
-"""The log's writer: one table, write-ahead logging, every commit synced to disk. It folds nothing and knows no model.
+"""The log of one server: what is submitted goes to a process that writes it, and what became of it comes back over the loop.
 
-A writer thread takes whatever has queued up into one transaction, so that many events share one fsync (group commit). What is erased
-is overwritten in the same transaction; when it is asked to, it writes the whole file anew and empties the write-ahead log, so that no
-byte of it stays.
+There is no thread in between: one that waits for the interpreter waits for every long turn of the loop.
 """
 
+import asyncio
 import contextlib
+import socket
 import sqlite3
-import threading
-import time
-from collections.abc import Sequence
-from concurrent.futures import Future
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from queue import Empty, SimpleQueue
 
 from service.adapters.folder import FolderLock
-from service.adapters.sqlite.reader import APPLICATION_ID, BUSY, SCHEMA_VERSION, SqliteReader, database_of, failure
-from service.core.erasure import blanked, superfluous
+from service.adapters.sqlite import scribe
+from service.adapters.sqlite.reader import SqliteReader, database_of
+from service.adapters.sqlite.scribe import TOGETHER, Answer, Frames, Order, framed, read_answer
+from service.adapters.sqlite.writer import Row, Writer, prepare
 from service.core.errors import Unavailable
-from service.core.events import Checkpoint, Erased, Event, decode, encode, sample_of
+from service.core.events import encode, sample_of
 from service.ports import Deliver, Entry, Result
 
-_TOGETHER = 1_024  # events after which a commit takes no more
-_TRIES = 3  # times that whoever reads is waited for, before the bytes of what was erased are left to the next try
-
-_Encoded = tuple[Entry, bytes]
-_Queued = list[_Encoded] | Future[None]
-
-_SCHEMA = """
-CREATE TABLE events (
-    seq INTEGER PRIMARY KEY, stream TEXT NOT NULL, kind TEXT NOT NULL, slot TEXT, sample TEXT, body BLOB NOT NULL
-);
-CREATE INDEX events_of_stream ON events (stream, seq);
-CREATE UNIQUE INDEX events_in_slot ON events (stream, slot) WHERE slot IS NOT NULL;
-CREATE INDEX events_of_sample ON events (stream, sample) WHERE sample IS NOT NULL;
-CREATE INDEX erasures ON events (stream, seq) WHERE kind = 'erased';
-CREATE TABLE unscrubbed (seq INTEGER PRIMARY KEY);
-CREATE TABLE dropped (last INTEGER NOT NULL);  -- the position of the last drop of a stream, so that none is used twice
-"""
-_LAST = "SELECT max(coalesce((SELECT max(seq) FROM events), 0), coalesce((SELECT max(last) FROM dropped), 0))"
-_INSERT = "INSERT INTO events (seq, stream, kind, slot, sample, body) VALUES "
-_INTO_SLOT = (  # what stands in the slot goes; what stands at the position never does
-    " ON CONFLICT (stream, slot) WHERE slot IS NOT NULL"
-    " DO UPDATE SET seq = excluded.seq, kind = excluded.kind, sample = excluded.sample, body = excluded.body"
-)
+_READ = 1 << 16  # bytes that are read at once
+_PROGRAM = f"import sys; from {scribe.__name__} import main; main(*sys.argv[1:])"
 
 
 class SqliteLog(SqliteReader):
-    """The log of one server."""
+    """The log of one server. It is used from one loop."""
 
     def __init__(self, folder: Path) -> None:
         """Create the folder and its log, or open them; raises `FolderInUse` or `IncompatibleData`."""
         folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
         self._folder_lock = FolderLock(folder)
-        self._path = database_of(folder)
         try:
-            self._writer = _open(self._path)
-            super().__init__(self._path)
+            self._last, self.run = prepare(database_of(folder))
+            super().__init__(database_of(folder))
         except BaseException:
             self._folder_lock.release()
             raise
-        self._last = self._writer.execute(_LAST).fetchone()[0]
-        self._doubtful = True  # whether something may stand behind `_last`
-        self._queue: SimpleQueue[_Queued | None] = SimpleQueue()
-        self._thread: threading.Thread | None = None
-
-    @property
-    def run(self) -> int:
-        """A number for this start of the server, above those whose checkpoints are in the log."""
-        rows = self._writer.execute("SELECT DISTINCT slot FROM events WHERE slot LIKE 'checkpoint-%'").fetchall()
-        return 1 + max((int(row[0].removeprefix("checkpoint-")) for row in rows), default=0)
+        self._deliver: Deliver | None = None
+        self._scribe: _Scribe | None = None
+        self._stopped: asyncio.Future[None] | None = None
+        self._waiting: deque[Entry] = deque()
+        self._scrubs: deque[asyncio.Future[None]] = deque()
 
     def start(self, deliver: Deliver) -> None:
-        """Begin to write; `deliver` is called from the writer's thread."""
-        self._thread = threading.Thread(target=self._write, args=(deliver,), name="askwhen-log", daemon=True)
-        self._thread.start()
+        """Begin to write; `deliver` is called from the loop that runs now."""
+        self._deliver = deliver
+        self._begun()
 
     def submit(self, entries: Sequence[Entry]) -> list[Result]:
-        """Queue entries, for as few commits as hold them; gives the results of those whose events cannot be written."""
-        encoded: list[_Encoded] = []
+        """Send entries, for as few commits as hold them; gives the results of those whose events cannot be written."""
         refused: list[Result] = []
+        rows: list[Row] = []
+        try:
+            writer = self._begun()
+        except OSError as error:
+            return [Result(entry, 0, Unavailable(f"the log's writer cannot be started: {error}")) for entry in entries]
         for entry in entries:
             try:
-                encoded.append((entry, b"" if entry.event is None else encode(entry.event)))
+                rows.append(row_of(entry))
             except (OverflowError, TypeError, ValueError) as error:
                 refused.append(Result(entry, 0, ValueError(f"the event cannot be written: {error}")))
-        for first in range(0, len(encoded), _TOGETHER):
-            self._queue.put(encoded[first : first + _TOGETHER])
+            else:
+                self._waiting.append(entry)
+        for first in range(0, len(rows), TOGETHER):
+            writer.send(rows[first : first + TOGETHER])
         return refused
 
-    def scrubbed(self) -> Future[None]:
+    def scrubbed(self) -> "asyncio.Future[None]":
         """Comes when no byte of what was erased so far is left in the file; tries again where that failed before."""
-        request: Future[None] = Future()
-        self._queue.put(request)
+        request: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        try:
+            writer = self._begun()
+        except OSError as error:
+            request.set_exception(Unavailable(f"the log's writer cannot be started: {error}"))
+            return request
+        self._scrubs.append(request)
+        writer.send(None)
         return request
 
-    def close(self) -> None:
+    async def stop(self) -> None:
         """Write and deliver what is queued, then close the file and let go of the folder."""
-        if self._thread is not None:
-            self._queue.put(None)
-            self._thread.join()
-        self._writer.close()
+        if self._scribe is not None:
+            self._stopped = asyncio.get_running_loop().create_future()
+            self._scribe.finish()
+            await self._stopped
+        elif self._deliver is not None:  # it ended by itself, and what it left is known to have failed
+            with contextlib.suppress(sqlite3.Error):
+                await asyncio.to_thread(lambda: Writer(self._folder, self._last).close())
+        self.close()
+
+    def close(self) -> None:
+        """Close a log that was not started."""
         super().close()
         self._folder_lock.release()
 
-    def _write(self, deliver: Deliver) -> None:
-        self._scrub()  # what a crash left
-        more = True
-        while more:
-            taken, more = self._take()
-            batch = [encoded for item in taken if isinstance(item, list) for encoded in item]
-            requests = [item for item in taken if isinstance(item, Future)]
-            if batch:
-                started = time.perf_counter()
-                deliver(self._commit(batch), time.perf_counter() - started)
-            if requests:
-                _answer(requests, self._scrub())
+    def _begun(self) -> "_Scribe":
+        if self._scribe is None:
+            self._scribe = _Scribe(self._folder, self._last, self._folder_lock.fileno(), self._answered, self._ended)
+        return self._scribe
 
-    def _take(self) -> tuple[list[_Queued], bool]:
-        taken: list[_Queued] = []
-        size = 0
-        item = self._queue.get()
-        with contextlib.suppress(Empty):
-            while item is not None:
-                taken.append(item)
-                size += len(item) if isinstance(item, list) else 0
-                if size >= _TOGETHER:
-                    return taken, True
-                item = self._queue.get_nowait()
-            return taken, False
-        return taken, True
-
-    def _scrub(self) -> Exception | None:
-        """Write the file anew without residue, where something was erased since the last time; gives why it could not be done."""
-        try:
-            if self._writer.execute("SELECT EXISTS (SELECT 1 FROM unscrubbed)").fetchone()[0]:
-                self._writer.execute("VACUUM")
-                _empty_wal(self._writer)
-                self._writer.execute("DELETE FROM unscrubbed")
-        except Exception as error:  # noqa: BLE001 - whatever happens, the writer goes on
-            return failure(error)
-        return None
-
-    def _commit(self, batch: list[_Encoded]) -> list[Result]:
-        try:
-            if self._doubtful or any(entry.event is None or isinstance(entry.event, Erased) for entry, _ in batch):
-                self._commit_steps(batch)
-            else:
-                # One statement is a transaction of its own, and leaves the interpreter to others from its beginning to its sync.
-                self._insert(self._last + 1, batch)
-        except Exception as error:  # noqa: BLE001 - whatever happens, the writer goes on and the batch gets its answer
-            # What violates the order of positions was not written, and what stands behind `_last` then is no failed batch.
-            self._start_over(doubtful=self._doubtful or not isinstance(error, sqlite3.IntegrityError))
-            return [Result(entry, 0, failure(error)) for entry, _ in batch]
-        results = [Result(entry, position, None) for position, (entry, _) in enumerate(batch, self._last + 1)]
-        self._last += len(batch)
-        return results
-
-    def _commit_steps(self, batch: list[_Encoded]) -> None:
-        self._writer.execute("BEGIN IMMEDIATE")
-        # A batch that was reported as failed, although it may have landed, must not be there.
-        self._writer.execute("DELETE FROM events WHERE seq > ?", (self._last,))
-        for position, (entry, body) in enumerate(batch, self._last + 1):
-            self._store(position, entry, body)
-        self._writer.execute("COMMIT")
-        self._doubtful = False
-
-    def _insert(self, first: int, batch: list[_Encoded]) -> None:
-        row: list[object] = []
-        for position, (entry, body) in enumerate(batch, first):
-            event = entry.event
-            row += (position, entry.stream, type(event).__name__.lower(), entry.slot, None if event is None else sample_of(event), body)
-        self._writer.execute(_INSERT + ", ".join(["(?, ?, ?, ?, ?, ?)"] * len(batch)) + _INTO_SLOT, row)
-
-    def _store(self, seq: int, entry: Entry, body: bytes) -> None:
-        event = entry.event
-        if event is None or isinstance(event, Erased):
-            self._writer.execute("INSERT INTO unscrubbed (seq) VALUES (?)", (seq,))
-        if event is None:
-            self._writer.execute("DELETE FROM events WHERE stream = ?", (entry.stream,))
-            self._writer.execute("DELETE FROM dropped")
-            self._writer.execute("INSERT INTO dropped (last) VALUES (?)", (seq,))
+    def _answered(self, answer: Answer) -> None:
+        failure = answer.failure
+        if not answer.count:
+            _settle(self._scrubs.popleft(), failure)
             return
-        if isinstance(event, Erased):
-            self._erase(entry.stream, event)
-        self._insert(seq, [(entry, body)])
-
-    def _erase(self, stream: str, event: Erased) -> None:
-        update = "UPDATE events SET body = ? WHERE seq = ?"
-        for sample_id in event.sample_ids:
-            rows = self._decoded("stream = ? AND sample = ?", stream, sample_id)
-            emptied = blanked(old for _, old in rows)
-            self._writer.executemany(update, [(encode(new), seq) for (seq, _), new in zip(rows, emptied, strict=True)])
-        rows = self._decoded("stream = ? AND slot IS NOT NULL", stream)
-        gone = superfluous([(seq, old) for seq, old in rows if isinstance(old, Checkpoint)])
-        self._writer.executemany("DELETE FROM events WHERE seq = ?", [(seq,) for seq in gone])
-
-    def _decoded(self, condition: str, *values: str) -> list[tuple[int, Event]]:
-        query = f"SELECT seq, body FROM events WHERE {condition} ORDER BY seq"  # noqa: S608 - conditions are of this module
-        return [(seq, decode(body)) for seq, body in self._writer.execute(query, values)]
-
-    def _start_over(self, *, doubtful: bool) -> None:
-        self._doubtful = doubtful
-        with contextlib.suppress(sqlite3.Error):
-            if self._writer.in_transaction:
-                self._writer.execute("ROLLBACK")
-        # The handle that failed may stay unusable, as after an error while the file was being synced.
-        with contextlib.suppress(sqlite3.Error):
-            fresh = _open(self._path)
-            self._writer.close()
-            self._writer = fresh
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY, check_same_thread=False)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA secure_delete = ON")
-    # A container's root may be read-only; SQLite has no other way to be told where the file is rewritten.
-    folder = str(path.absolute().parent).replace("'", "''")
-    connection.execute(f"PRAGMA temp_store_directory = '{folder}'")
-    if connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0:
-        connection.executescript(
-            f"BEGIN; {_SCHEMA} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
-        )
-    return connection
-
-
-def _empty_wal(connection: sqlite3.Connection) -> None:
-    for _ in range(_TRIES):
-        busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        if not busy:
-            return
-    message = "a reader holds the log; what was erased is not yet gone from the file's bytes"
-    raise Unavailable(message)
-
-
-def _answer(requests: Sequence[Future[None]], error: Exception | None) -> None:
-    for request in requests:
-        if not request.set_running_or_notify_cancel():
-            continue
-        if error is None:
-            request.set_result(None)
+        entries = [self._waiting.popleft() for _ in range(answer.count)]
+        if failure is None:
+            self._last = answer.first + answer.count - 1
+            results = [Result(entry, position, None) for position, entry in enumerate(entries, answer.first)]
         else:
-            request.set_exception(error)
+            results = [Result(entry, 0, failure) for entry in entries]
+        self._tell(results, answer.seconds)
+
+    def _ended(self) -> None:
+        """The writer is gone, with all that it was not heard of; the next event starts another one."""
+        self._scribe = None
+        if self._stopped is not None:
+            self._stopped.set_result(None)
+        failure = Unavailable("the log's writer ended; try again")
+        lost = [Result(entry, 0, failure) for entry in self._waiting]
+        scrubs = list(self._scrubs)
+        self._waiting.clear()
+        self._scrubs.clear()
+        for request in scrubs:
+            _settle(request, failure)
+        if lost:
+            self._tell(lost, 0.0)
+
+    def _tell(self, results: list[Result], seconds: float) -> None:
+        if self._deliver is not None:
+            self._deliver(results, seconds)
+
+
+class _Scribe:
+    """The near end of the writer's process: orders go out and answers come in whenever the socket is ready."""
+
+    def __init__(self, folder: Path, last: int, lock: int, answered: Callable[[Answer], None], ended: Callable[[], None]) -> None:
+        """Start it; it holds the folder's lock until it has finished. Raises `OSError`."""
+        self._loop = asyncio.get_running_loop()
+        self._answered = answered
+        self._ended = ended
+        self._frames = Frames()
+        self._outgoing = bytearray()
+        self._finishing = False
+        self._near, far = socket.socketpair()
+        with far:
+            program = [sys.executable, "-c", _PROGRAM, str(far.fileno()), str(folder.absolute()), str(last)]
+            # A group of its own: whoever interrupts a server at a terminal must not interrupt this.
+            self._process = subprocess.Popen(program, stdin=subprocess.DEVNULL, pass_fds=(far.fileno(), lock), process_group=0)  # noqa: S603
+        self._near.setblocking(False)
+        self._loop.add_reader(self._near, self._read)
+
+    def send(self, order: Order) -> None:
+        """Send rows to be stored, or None to scrub."""
+        idle = not self._outgoing
+        self._outgoing += framed(order)
+        if idle:
+            self._write()
+
+    def finish(self) -> None:
+        """Send what is left and then no more: the process ends when it has answered all."""
+        self._finishing = True
+        if not self._outgoing:
+            self._write()
+
+    def _write(self) -> None:
+        try:
+            del self._outgoing[: self._near.send(self._outgoing)]
+        except BlockingIOError:
+            pass
+        except OSError:  # the process is gone, which is read as well
+            self._outgoing.clear()
+        if self._outgoing:
+            self._loop.add_writer(self._near, self._write)
+            return
+        self._loop.remove_writer(self._near)
+        if self._finishing:
+            with contextlib.suppress(OSError):
+                self._near.shutdown(socket.SHUT_WR)
+
+    def _read(self) -> None:
+        try:
+            data = self._near.recv(_READ)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if data:
+            for frame in self._frames.take(data):
+                self._answered(read_answer(frame))
+            return
+        self._loop.remove_reader(self._near)
+        self._loop.remove_writer(self._near)
+        self._near.close()
+        self._process.wait()  # it has closed its end, which is the last thing that it does
+        self._ended()
+
+
+def row_of(entry: Entry) -> Row:
+    """Raises what msgspec raises of an event that has no bytes."""
+    event = entry.event
+    if event is None:
+        return Row(entry.stream, None, entry.slot, None, b"")
+    return Row(entry.stream, type(event).__name__.lower(), entry.slot, sample_of(event), encode(event))
+
+
+def _settle(request: "asyncio.Future[None]", failure: Exception | None) -> None:
+    if request.done():
+        return
+    if failure is None:
+        request.set_result(None)
+    else:
+        request.set_exception(failure)
