@@ -16,7 +16,7 @@ from service.ports import Entry, Log, Observer, Result
 
 PATIENCE = 15.0  # seconds that a label or a change waits for the log
 
-_TURN = 0.0005  # seconds of folding before others get the loop
+_TURN = 0.00025  # seconds of folding before others get the loop
 _SLOW = 1.0  # seconds without an answer after which the log counts as stalled
 
 Fold = Callable[[str, int, Event | None], Applied]

@@ -1,6 +1,5 @@
 """The ASGI app: edge, paths, errors, documentation. `create_app` takes all it needs; nothing is made at import."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,6 +14,7 @@ from service.api.edge import Edge
 from service.api.intake import Intake, Limits
 from service.api.routes import Render, Routes
 from service.api.takers import Takers
+from service.api.turns import Turns
 from service.engine import Engine
 from service.guard import Guard
 
@@ -47,9 +47,9 @@ def create_app(
 
     bounds = limits or Limits()
     takers = Takers(engine.flow)
-    turn = asyncio.Lock()
-    samples = Intake(takers.sample, takers.samples, engine.streams.__getitem__, bounds, turn)
-    labels = Intake(takers.label, takers.labels, engine.streams.__getitem__, bounds, turn)
+    turns = Turns()
+    samples = Intake(takers.sample, takers.samples, engine.streams.__getitem__, bounds, turns)
+    labels = Intake(takers.label, takers.labels, engine.streams.__getitem__, bounds, turns)
     app = FastAPIOffline(
         title="askwhen",
         version=__version__,
@@ -65,4 +65,4 @@ def create_app(
         return complete(generated())
 
     app.openapi = openapi  # type: ignore[method-assign]
-    return Edge(app, samples, labels, guard, bounds.requests, refused)
+    return Edge(app, samples, labels, guard, turns, bounds.requests, refused)

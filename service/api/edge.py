@@ -14,6 +14,7 @@ from service.api.errors import Overloaded, of_anything
 from service.api.intake import Intake
 from service.api.replies import Reply, Send
 from service.api.scopes import needed
+from service.api.turns import Turns
 from service.guard import Guard, Pass, Scope
 
 _STREAMS = "/v1/streams/"
@@ -27,12 +28,13 @@ Refused = Callable[[int], None]
 class Edge:
     """An ASGI app in front of another one."""
 
-    def __init__(self, inner: ASGIApp, samples: Intake, labels: Intake, guard: Guard, most: int, refused: Refused) -> None:
+    def __init__(self, inner: ASGIApp, samples: Intake, labels: Intake, guard: Guard, turns: Turns, most: int, refused: Refused) -> None:
         """Send everything but samples and labels to `inner`; at most `most` requests are in work at once."""
         self._inner = inner
         self._samples = samples
         self._labels = labels
         self._guard = guard
+        self._turns = turns
         self._most = most
         self._refused = refused
         self._working = 0
@@ -72,6 +74,7 @@ class Edge:
         headers = dict(raw)
         if intake is not self._samples or len(headers) < len(raw) or not intake.takes_at_once(headers, body):
             return None
+        self._turns.others += 1
         try:
             self._admitted(headers, scopes)
             answer = intake.take(stream, headers, body)

@@ -27,13 +27,14 @@ from service.api.parcels import (
     trace_of,
 )
 from service.api.replies import NDJSON, Reply
+from service.api.turns import Turns
 from service.core.errors import TooLarge, Unavailable
 from service.guard import Pass
 
-_TURN = 0.0005  # seconds of a batch before others get the loop
 _FIRST, _MOST = 8, 64  # objects of a batch that are taken in together, at first and at most
 _BATCHES = 16  # in work at once, for each is in memory as a whole
 _UNDER_WAY = 64  # answers of a batch that wait for the disk at once
+_SETTLED = 8  # of these are taken in before others get the loop
 
 Item = TypeVar("Item")
 Answered = bytes | Awaitable[bytes]
@@ -53,16 +54,16 @@ class Limits(NamedTuple):
 class Intake:
     """Takes in what comes for one kind of path."""
 
-    def __init__(self, take: Take, take_all: TakeAll, exists: Callable[[str], object], limits: Limits, turn: asyncio.Lock) -> None:
+    def __init__(self, take: Take, take_all: TakeAll, exists: Callable[[str], object], limits: Limits, turns: Turns) -> None:
         """Use `take` for one object and `take_all` for those of a batch; `exists` raises for an unknown stream.
 
-        Batches take turns, a chunk each; whoever waits for the disk has no `turn`.
+        What `take_all` gives to be awaited is under way by itself.
         """
         self._take = take
         self._take_all = take_all
         self._exists = exists
         self._limits = limits
-        self._turn = turn
+        self._turns = turns
         self._batches = 0
 
     def takes_at_once(self, headers: Headers, body: bytes) -> bool:
@@ -98,7 +99,7 @@ class Intake:
     async def _whole(self, stream: str, path: str, headers: Headers, body: bytes, granted: Pass | None) -> Reply:
         media_type = media_type_of(headers)
         job = _Job(stream, path, granted, self._limits.objects)
-        found = batch(media_type, headers, body, self._limits.objects)
+        found = await batch(media_type, headers, body, self._limits.objects)
         if found is None:
             return await self._one(job, single(media_type, headers, body))
         job.count(len(found.items))
@@ -119,7 +120,7 @@ class Intake:
     ) -> list[bytes]:
         """An answer an item; a bad one gets its problem and does not stop the others."""
         answers: list[bytes] = []
-        under_way: list[tuple[int, asyncio.Future[bytes]]] = []
+        under_way: list[tuple[int, Awaitable[bytes]]] = []
         size = _FIRST
         while len(answers) < len(items):
             first = len(answers)
@@ -130,9 +131,9 @@ class Intake:
                 elif isinstance(answer, Exception):
                     answers.append(of_anything(answer, job.path).body)
                 else:
-                    under_way.append((len(answers), asyncio.ensure_future(answer)))
+                    under_way.append((len(answers), answer))
                     answers.append(b"")
-            size = _next(size, seconds)
+            size = self._next(size, seconds)
             failure = await _settle(answers, under_way, job.path) if len(under_way) >= _UNDER_WAY else None
             if failure is not None:  # nobody waits for the same thing line by line
                 return answers + [of_anything(failure, job.path).body] * (len(items) - len(answers))
@@ -142,7 +143,7 @@ class Intake:
     def _bounded(self, found: Batch) -> Callable[[int, Sequence[bytes]], list[Contents | Exception]]:
         """What opens the objects of a batch; one that is larger than a body may be is refused unopened."""
         most = self._limits.body
-        if max(map(len, found.items), default=0) <= most:
+        if found.largest <= most:
             return found.open
 
         def opened(first: int, items: Sequence[bytes]) -> list[Contents | Exception]:
@@ -158,7 +159,7 @@ class Intake:
         seconds = 0.0
         for kind, run in groupby(opened, type):
             if kind is Parcel:
-                async with self._turn:  # one chunk of one batch a turn of the loop
+                async with self._turns.lock:  # one chunk of one batch a turn of the loop
                     started = time.perf_counter()
                     answers += self._taken(job, list(run))
                     seconds += time.perf_counter() - started
@@ -178,13 +179,20 @@ class Intake:
         try:
             if isinstance(contents, Exception):
                 return contents
-            return await self._several(job, contents) if isinstance(contents, list) else self._answer(job, contents)
+            if isinstance(contents, list):
+                return await self._several(job, contents)
+            answer = self._answer(job, contents)
+            return answer if isinstance(answer, bytes) else asyncio.ensure_future(answer)
         except Exception as error:  # noqa: BLE001 - the same
             return error
 
     async def _several(self, job: "_Job", parcels: list[Parcel]) -> bytes:
         job.count(len(parcels) - 1)
         return _array(await self._answers(job, parcels, lambda _, some: some))
+
+    def _next(self, size: int, seconds: float) -> int:
+        """How many objects to take in together after so many took so long, to be done in a turn."""
+        return max(1, min(_MOST, 2 * size, int(size * self._turns.seconds() / max(seconds, 1e-9))))
 
     def _answer(self, job: "_Job", contents: Parcel | Acknowledged) -> Answered:
         if isinstance(contents, Acknowledged):
@@ -221,15 +229,12 @@ def _is_plain(headers: Headers) -> bool:
     return headers.get(b"content-type") == b"application/json" and b"content-encoding" not in headers and not is_binary_event(headers)
 
 
-def _next(size: int, seconds: float) -> int:
-    """How many objects to take in together after so many took so long, to be done in a turn."""
-    return max(1, min(_MOST, 2 * size, int(size * _TURN / max(seconds, 1e-9))))
-
-
-async def _settle(answers: list[bytes], under_way: list[tuple[int, asyncio.Future[bytes]]], path: str) -> Unavailable | None:
+async def _settle(answers: list[bytes], under_way: list[tuple[int, Awaitable[bytes]]], path: str) -> Unavailable | None:
     """Wait for answers; gives the error where the disk did not take something."""
     failure: Unavailable | None = None
-    for place, answer in under_way:
+    for number, (place, answer) in enumerate(under_way):
+        if number % _SETTLED == _SETTLED - 1:
+            await asyncio.sleep(0)
         try:
             answers[place] = await answer
         except Exception as error:  # noqa: BLE001 - the same

@@ -3,8 +3,10 @@
 JSON, NDJSON, and CloudEvents 1.0 in binary, structured and batch mode (https://cloudevents.io). What an object means is not known here.
 """
 
+import asyncio
 import re
 from collections.abc import Callable, Sequence
+from io import BytesIO
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -26,6 +28,7 @@ CLOUD_EVENTS = "application/cloudevents-batch+json"
 MEDIA_TYPES = (JSON, NDJSON, CLOUD_EVENT, CLOUD_EVENTS)
 BATCHES = (NDJSON, CLOUD_EVENTS)
 
+_AT_ONCE = 65_536  # bytes of lines that are taken apart before others get the loop
 _KEY = re.compile(KEY_PATTERN)
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _EXPECTED = ", ".join(f"`{media_type}`" for media_type in MEDIA_TYPES)
@@ -53,9 +56,13 @@ Contents = Parcel | list[Parcel] | Acknowledged
 
 
 class Batch(NamedTuple):
-    """Several objects of one request: their bytes, what opens some from the n-th on, and whether lines or a JSON array answer."""
+    """Several objects of one request: their bytes, what opens some from the n-th on, and whether lines or a JSON array answer.
+
+    `largest` is the length of the largest object.
+    """
 
     items: list[bytes]
+    largest: int
     open: Callable[[int, Sequence[bytes]], list[Contents | Exception]]
     media_type: str
 
@@ -112,26 +119,32 @@ def single(media_type: str, headers: Headers, body: bytes) -> Contents:
     return Parcel(body, traceparent=trace_of(headers), key=idempotency_key_of(headers))
 
 
-def batch(media_type: str, headers: Headers, body: bytes, most: int) -> Batch | None:
-    """Take a request of several objects apart; None for a request of one. Raises `TooLarge` and `Invalid`."""
+async def batch(media_type: str, headers: Headers, body: bytes, most: int) -> Batch | None:
+    """Take a request of several objects apart, lines in turns; None for a request of one. Raises `TooLarge` and `Invalid`."""
     if is_binary_event(headers):
         return None
     if media_type == NDJSON:
-        return _lines(headers, body, most)
+        return await _lines(headers, body, most)
     if media_type == CLOUD_EVENTS:
         try:
             events = msgspec.json.decode(body, type=list[msgspec.Raw])
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise Invalid("", f"this is no JSON array of CloudEvents: {error}") from None
         _check_count(len(events), most)
-        return Batch([bytes(event) for event in events], lambda _, events: [_structured_or_error(event) for event in events], JSON)
+        items = [bytes(event) for event in events]
+        largest = max(map(len, items), default=0)
+        return Batch(items, largest, lambda _, events: [_structured_or_error(event) for event in events], JSON)
     return None
 
 
-def _lines(headers: Headers, body: bytes, most: int) -> Batch:
-    _check_count(body.count(b"\n"), most + 1)
-    items = [line for line in body.split(b"\n") if line.strip()]
-    _check_count(len(items), most)
+async def _lines(headers: Headers, body: bytes, most: int) -> Batch:
+    items, largest, count, lines = list[bytes](), 0, 0, BytesIO(body)
+    while some := lines.readlines(_AT_ONCE):
+        items += [line for line in (line.rstrip(b"\n") for line in some) if line.strip()]
+        longest = max(map(len, some))
+        largest, count = max(largest, longest), count + len(some)
+        _check_count(max(count - 1, len(items)), most)
+        await asyncio.sleep(0)
     key, trace = idempotency_key_of(headers), trace_of(headers)
 
     def opened(first: int, lines: Sequence[bytes]) -> list[Contents | Exception]:
@@ -139,7 +152,7 @@ def _lines(headers: Headers, body: bytes, most: int) -> Batch:
             return [Parcel(line, None, None, trace) for line in lines]
         return [Parcel(line, None, None, trace, "", f"{key}-{place}") for place, line in enumerate(lines, first)]
 
-    return Batch(items, opened, NDJSON)
+    return Batch(items, largest, opened, NDJSON)
 
 
 def _check_count(count: int, most: int) -> None:

@@ -1,5 +1,6 @@
 """An answer before it is sent, and how it is sent over ASGI. It knows neither paths nor what an answer says."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ NDJSON = "application/x-ndjson"
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+_PART = 131_072  # bytes that are sent at once
 _JSON_HEADER = (b"content-type", b"application/json")
 
 
@@ -34,6 +36,10 @@ class Reply(NamedTuple):
         return headers
 
     async def send(self, send: Send) -> None:
-        """Send it as the whole answer to a request."""
+        """Send it as the whole answer to a request; others get the loop between the parts of a long one."""
         await send({"type": "http.response.start", "status": self.status, "headers": self.head()})
-        await send({"type": "http.response.body", "body": self.body})
+        last = max(0, len(self.body) - 1) // _PART
+        for part in range(last):
+            await send({"type": "http.response.body", "body": self.body[part * _PART : (part + 1) * _PART], "more_body": True})
+            await asyncio.sleep(0)
+        await send({"type": "http.response.body", "body": self.body[last * _PART :]})

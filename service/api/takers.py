@@ -3,6 +3,7 @@
 Samples are decoded by type in one pass. Only what that pass refuses, or what might hold a key twice, is parsed strictly, which says where.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
@@ -59,12 +60,12 @@ class Takers:
         return self._learned(stream, sample_id, label, labeler, given.features, labeled_at)
 
     def labels(self, stream: str, parcels: Sequence[Parcel]) -> list[bytes | Awaitable[bytes] | Exception]:
-        """Do with each what `label` does with one; what it would raise stands in its place."""
+        """Begin with each what `label` does with one; what it would raise stands in its place."""
         return [self._label_or_error(stream, parcel) for parcel in parcels]
 
     def _label_or_error(self, stream: str, parcel: Parcel) -> Awaitable[bytes] | Exception:
         try:
-            return self.label(stream, parcel)
+            return asyncio.ensure_future(self.label(stream, parcel))
         except Exception as error:  # noqa: BLE001 - the same
             return error
 
@@ -126,7 +127,7 @@ def _sample_out(stream: str, answer: Answer) -> bytes:
 
 
 def _passed_on(stream: str, answer: Awaitable[Answer] | Exception) -> Awaitable[bytes] | Exception:
-    return answer if isinstance(answer, Exception) else _awaited(stream, answer)
+    return answer if isinstance(answer, Exception) else _awaited(stream, asyncio.ensure_future(answer))
 
 
 async def _awaited(stream: str, answer: Awaitable[Answer]) -> bytes:
