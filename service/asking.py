@@ -48,9 +48,12 @@ class Asking:
         return Reserved(event, live.learner.budget.take())
 
     def ask(
-        self, live: Live, reserved: Reserved, told: Callable[[Decision], Answer], let_go: Callable[[], None]
+        self, live: Live, reserved: Reserved, told: Callable[[Decision], Answer], let_go: Callable[[], None], *, linger: bool = False
     ) -> "asyncio.Future[Answer]":
-        """What is `told` of the decision as it stands: when its question is durable, or without a question as soon as patience ends."""
+        """What is `told` of the decision as it stands: when its question is durable, or without a question as soon as patience ends.
+
+        A question that came in bulk may `linger` until others go with it.
+        """
         loop = asyncio.get_running_loop()
         event, token = reserved
         decision, budget = event.decision, live.learner.budget
@@ -77,7 +80,7 @@ class Asking:
                 self._journal.append(live.name, Withdrawn(self._clock(), decision.id))
 
         patience = loop.call_later(ASK_PATIENCE, settle, None)
-        self._journal.submit(live.name, event, landed, settle=lambda: budget.release(token))
+        self._journal.submit(live.name, event, landed, settle=lambda: budget.release(token), linger=linger)
         return answer
 
 

@@ -147,9 +147,9 @@ class Flow:
             return await asyncio.shield(self._asked(live, reserved, sample, seconds, _nothing))
 
     def _asked(
-        self, live: Live, reserved: Reserved, sample: Incoming, seconds: float, let_go: Callable[[], None]
+        self, live: Live, reserved: Reserved, sample: Incoming, seconds: float, let_go: Callable[[], None], *, linger: bool = False
     ) -> "asyncio.Future[Answer]":
-        return self._asking.ask(live, reserved, partial(self._answered, live, sample=sample, seconds=seconds), let_go)
+        return self._asking.ask(live, reserved, partial(self._answered, live, sample=sample, seconds=seconds), let_go, linger=linger)
 
     def _decide(self, live: Live, sample_id: str, sample: Incoming) -> tuple[Decision, float]:
         started = time.perf_counter()
@@ -165,7 +165,7 @@ class Flow:
                 yield self._answered(live, decision, sample, seconds)
             else:
                 live.hold(sample_id)
-                yield self._asked(live, reserved, sample, seconds, partial(live.let_go, sample_id))
+                yield self._asked(live, reserved, sample, seconds, partial(live.let_go, sample_id), linger=True)
 
     def _decide_all(self, live: Live, samples: dict[str, Incoming]) -> tuple[list[tuple[Decision, Reserved | None]], float]:
         """Decide about samples in their order, reserving what they ask; with the seconds that one took."""

@@ -17,6 +17,8 @@ from service.ports import Entry, Log, Observer, Result
 PATIENCE = 15.0  # seconds that a label or a change waits for the log
 
 _TURN = 0.00025  # seconds of folding before others get the loop
+_LINGER = 0.005  # seconds that what came in bulk may wait for more, so that fewer commits hold it
+_MANY = 64  # events that do not wait any longer
 _SLOW = 1.0  # seconds without an answer after which the log counts as stalled
 
 Fold = Callable[[str, int, Event | None], Applied]
@@ -48,6 +50,9 @@ class Journal:
         self._observers = observers
         self._waiting: dict[int, _Waiting] = {}
         self._outbox: list[Entry] = []
+        self._pressing = False  # whether one of them may not linger
+        self._due: asyncio.Handle | None = None  # when the outbox is sent
+        self._soon = False  # whether that is in this turn of the loop
         self._writing = 0  # entries that the log has and did not answer
         self._results: deque[Result] = deque()
         self._tickets = 0
@@ -77,15 +82,26 @@ class Journal:
         return future
 
     def submit(
-        self, stream: str, event: Event | None, told: Told, *, slot: str | None = None, settle: Callable[[], None] | None = None
+        self,
+        stream: str,
+        event: Event | None,
+        told: Told,
+        *,
+        slot: str | None = None,
+        settle: Callable[[], None] | None = None,
+        linger: bool = False,
     ) -> None:
-        """Submit an event; `settle` runs when its fate is known, then comes its fold, then `told` with what it made of it, or the error."""
+        """Submit an event; `settle` runs when its fate is known, then comes its fold, then `told` with what it made of it, or the error.
+
+        One that may `linger` waits for others, but no longer than milliseconds.
+        """
         self._tickets += 1
         self._waiting[self._tickets] = _Waiting(told, settle, time.monotonic())
         self._idle.clear()
-        if not self._outbox and not self._writing:
-            asyncio.get_running_loop().call_soon(self._send)
         self._outbox.append(Entry(stream, event, slot, self._tickets))
+        self._pressing = self._pressing or not linger or len(self._outbox) >= _MANY
+        if not self._writing:
+            self._schedule()
 
     @property
     def waiting(self) -> int:
@@ -103,8 +119,18 @@ class Journal:
         """Wait until everything submitted so far is folded or failed."""
         await self._idle.wait()
 
+    def _schedule(self) -> None:
+        """Have the outbox sent: at the end of this turn of the loop, or later where nothing in it presses."""
+        if self._due is not None:
+            if self._soon or not self._pressing:
+                return
+            self._due.cancel()
+        loop, self._soon = asyncio.get_running_loop(), self._pressing
+        self._due = loop.call_soon(self._send) if self._soon else loop.call_later(_LINGER, self._send)
+
     def _send(self) -> None:
-        """Hand the log all that came in one turn of the loop, or while it was writing: it goes into one commit."""
+        """Hand the log all that came until now, or while it was writing: it goes into one commit."""
+        self._due, self._pressing = None, False
         entries, self._outbox = self._outbox, []
         self._writing = len(entries)
         refused = self._log.submit(entries)
@@ -122,7 +148,10 @@ class Journal:
         self._results.extend(results)
         self._writing -= len(results)
         if self._outbox and not self._writing:
-            self._send()
+            if self._pressing:
+                self._send()
+            else:
+                self._schedule()
         if not self._folding:
             self._run()
 

@@ -92,7 +92,7 @@ class CountingLog(InMemoryLog):
 
 
 async def test_what_is_asked_in_one_turn_or_while_the_log_writes_goes_together(build):
-    """Questions are handed to the log once a turn of the loop, and not before it is done with what it has."""
+    """Questions of a batch linger until one presses, and go with it; the log is handed no more before it is done with what it has."""
     house = build(CountingLog())
     await house.administration.put("s", {"budget": {"rate": 1.0, "burst": 100}})
     house.log.hold()
@@ -106,5 +106,24 @@ async def test_what_is_asked_in_one_turn_or_while_the_log_writes_goes_together(b
     asked = [answer.decision.query.ask for answer in await asyncio.gather(*answers)]
 
     assert asked == [True] * 25
-    assert held == [1, 20]
-    assert house.log.handed == [1, 20, 5]
+    assert held == [1, 21]
+    assert house.log.handed == [1, 21, 4]
+
+
+async def test_what_lingers_goes_by_itself(build):
+    """Nobody has to press: a batch's questions are asked soon, and many at once."""
+    house = build(CountingLog())
+    await house.administration.put("s", {"budget": {"rate": 1.0, "burst": 500}})
+    few = [asyncio.ensure_future(answer) for answer in house.flow.answers_to("s", [Incoming(f"{i}", {"x": i}) for i in range(3)])]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    at_first = list(house.log.handed)
+    await asyncio.gather(*few)
+    many = [asyncio.ensure_future(answer) for answer in house.flow.answers_to("s", [Incoming(f"m{i}", {"x": i}) for i in range(64)])]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    at_once = list(house.log.handed)
+    await asyncio.gather(*many)
+
+    assert at_first == [1]
+    assert at_once == [1, 3, 64]
