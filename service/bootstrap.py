@@ -52,7 +52,7 @@ class Service:
         self._doorkeeper.start()
         gc.collect()
         gc.freeze()
-        gc.set_threshold(_YOUNG, 20, 20)
+        gc.set_threshold(_YOUNG, 20, 1_000)
         gc.enable()
 
     async def stop(self) -> None:

@@ -6,8 +6,6 @@ It knows the jobs only as functions that it was given.
 import asyncio
 import io
 import multiprocessing
-import os
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -15,11 +13,10 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TypeVar
 
+from service.adapters.background import settle_in
 from service.adapters.snapshots import FileSnapshots
 from service.core.freezer import thaw_from
 from service.core.taught import Taught
-
-_NICE = 10  # the server goes first
 
 Result = TypeVar("Result")
 SnapshotJob = Callable[[str, str], int]
@@ -79,7 +76,7 @@ class ProcessWorkshop:
 
     def _started(self) -> ProcessPoolExecutor:
         if self._pool is None:
-            self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _settle_in)
+            self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), settle_in)
         return self._pool
 
 
@@ -95,19 +92,3 @@ class _Yielding(io.RawIOBase):
 
     def readline(self, size: int | None = -1) -> bytes:
         return self._bytes.readline(size)
-
-
-def _settle_in() -> None:
-    """Give way to the server: on Linux altogether while it has work, elsewhere as far as being nice goes."""
-    if hasattr(os, "SCHED_IDLE"):
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-    else:
-        os.nice(_NICE)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
