@@ -18,7 +18,7 @@ from service.settings import Settings
 from service.wire import Wire
 
 _DRAIN = 4  # seconds that running requests have; engines kill after 10
-_SWITCH = 0.0005  # seconds that the log's writer waits for a busy loop to let it go on
+_SWITCH = 0.0005  # seconds that a thread which reads the log waits for a busy loop to let it go on
 _KEEP_ALIVE = 75  # seconds that an idle connection stays open: longer than the minute after which proxies give theirs up
 
 

@@ -97,6 +97,7 @@ class Bench:
         yield latency.Scenario("askwhen", plain, None)
         several = [
             (often, disturbances.SNAPSHOTS),
+            (often, disturbances.LEARNING),
             (plain, disturbances.REPLAY),
             (plain, disturbances.BATCHES),
             (plain, disturbances.REFUSALS),
@@ -109,7 +110,7 @@ class Bench:
                 self.console.print(f"[yellow]left out: {disturbance.name}: {error}")
                 continue
             yield latency.Scenario(f"askwhen while {disturbance.name}", service, disturbance)
-        for service, disturbance in several[:2] if self.extent.two_cores else []:
+        for service, disturbance in (several[0], several[2]) if self.extent.two_cores else []:
             yield latency.Scenario(f"the same with two cores, while {disturbance.name}", service, disturbance, LOAD_CORE)
 
     @contextlib.contextmanager

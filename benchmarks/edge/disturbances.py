@@ -23,7 +23,8 @@ from benchmarks.edge.wire import Connection, RefusedError, head_of, post, post_a
 FOREST, HISTORY = "forest", "history"
 BATCH_LINES = 10_000
 _BEHIND = 10  # niceness: the generator goes first
-_TRICKLE = 0.05  # seconds between labels of the forest
+_TRICKLE = 0.5  # seconds between labels of the forest: one for every look at whether a snapshot is due
+_LEARNING = 0.05  # the same where what is watched is the learning
 _LOOK = 0.1  # seconds between looks whether a rebuild or snapshot is over
 _PATIENCE = 60.0  # seconds that a snapshot may take
 _MOST_LABELS = 20_000  # labels after which a forest must be large enough
@@ -42,11 +43,15 @@ class Scale(NamedTuple):
 
 
 class Disturbance(NamedTuple):
-    """A name, what prepares a server for it, and what it does until the event is set: it gives how often it happened."""
+    """A name, what prepares a server for it, and what it does until the event is set: it gives how often it happened.
+
+    `judged` is whether the bar speaks of it.
+    """
 
     name: str
     prepare: Callable[[Service, Scale], None]
     run: Callable[[Service, threading.Event], int]
+    judged: bool = True
 
 
 class Times:
@@ -109,13 +114,21 @@ def _wait_for_snapshot(http: httpx.Client) -> None:
 
 def snapshots(service: Service, stop: threading.Event) -> int:
     """Let labels trickle into the forest; gives the number of snapshots that were written."""
-    labels = workload.samples(seed=4)
     with client(service.target) as http:
         before = written(http, FOREST)
-        while not stop.wait(_TRICKLE):
+        learning(service, stop, _TRICKLE)
+        return written(http, FOREST) - before
+
+
+def learning(service: Service, stop: threading.Event, seconds: float = _LEARNING) -> int:
+    """Teach the forest a label every so many seconds; gives their number."""
+    labels, taught = workload.samples(seed=4), 0
+    with client(service.target) as http:
+        while not stop.wait(seconds):
             features, label = next(labels)
             teach(http, FOREST, f"trickle-{next(_serial)}", label, features)
-        return written(http, FOREST) - before
+            taught += 1
+    return taught
 
 
 def written(http: httpx.Client, stream: str) -> int:
@@ -216,6 +229,7 @@ def bad_requests(service: Service, stop: threading.Event) -> int:
 
 
 SNAPSHOTS = Disturbance("a forest is snapshotted", grow_forest, snapshots)
+LEARNING = Disturbance("a forest learns 20 labels a second", nothing, learning, judged=False)
 REPLAY = Disturbance("a correction is replayed", teach_history, corrections)
 BATCHES = Disturbance("10,000-line batches come in", make_bulk, large_batches)
 REFUSALS = Disturbance("bad requests pour in", nothing, bad_requests)

@@ -71,7 +71,11 @@ def measure(baselines: Sequence[Target], scenarios: Sequence[Scenario], rate: fl
         for scenario in scenarios:
             found[scenario.name].append(_round(scenario, rate, seconds, number))
             _come_to_rest(scenario.service)
-    judged = {scenario.name for scenario in scenarios if scenario.workshop == SERVER_CORE}
+    judged = {
+        scenario.name
+        for scenario in scenarios
+        if scenario.workshop == SERVER_CORE and (scenario.disturbance is None or scenario.disturbance.judged)
+    }
     return Found(rate, {name: _told(several, judged=name in judged) for name, several in found.items()}, middle(disk), max(foreign))
 
 
