@@ -38,11 +38,12 @@ class ModelSpec(_Strict, frozen=True):
 
 
 class QuerySpec(_Strict, frozen=True):
-    """The query rule, its parameters, and the measure of utility it works on."""
+    """The query rule and the measure of utility it works on, each with its parameters."""
 
     rule: str = "logit"
     measure: str = "margin"
     params: dict[str, Any] = {}
+    measure_params: dict[str, Any] = {}
 
 
 class BudgetSpec(_Strict, frozen=True):

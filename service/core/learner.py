@@ -12,7 +12,8 @@ import msgspec
 
 from service.core import events, transcript
 from service.core.budget import BudgetManager, Standing
-from service.core.catalogue import build_measure, build_model, build_rule
+from service.core.catalogue import build_companion, build_measure, build_model, build_rule
+from service.core.columns import Vector
 from service.core.config import StreamConfig
 from service.core.digest import digest
 from service.core.errors import CorruptLog
@@ -72,7 +73,8 @@ class Learner:
 
     def decide(self, sample_id: str, features: Features, at: float, *, available: bool = True) -> Decision:
         """Predict, and decide whether to ask; moves the decision state only. A question is not asked until its event is folded."""
-        return self._decided(sample_id, self.taught.predict(self.vectoriser.observe(features)), at, available)
+        vector = self.vectoriser.observe(features)
+        return self._decided(sample_id, vector, self.taught.predict(vector), at, available)
 
     def decisions(self, sample_ids: Sequence[str], samples: Sequence[Features], at: float, *, available: bool = True) -> Iterator[Decision]:
         """Decide about samples in their order, as `decide` does one by one.
@@ -80,13 +82,17 @@ class Learner:
         What preprocessing learns and what the model says depends on no decision, so that comes first, for all. Each decision is made
         when it is drawn: before that, the place of a question that the one before asks must be reserved.
         """
-        predictions = self.taught.predict_all(self.vectoriser.observe_all(samples))
-        for sample_id, probabilities in zip(sample_ids, predictions, strict=True):
-            yield self._decided(sample_id, probabilities, at, available)
+        vectors = self.vectoriser.observe_all(samples)
+        predictions = self.taught.predict_all(vectors)
+        for sample_id, vector, probabilities in zip(sample_ids, vectors, predictions, strict=True):
+            yield self._decided(sample_id, vector, probabilities, at, available)
 
-    def _decided(self, sample_id: str, probabilities: dict[str, float], at: float, available: bool) -> Decision:
+    def _decided(self, sample_id: str, vector: Vector, probabilities: dict[str, float], at: float, available: bool) -> Decision:
         cold = len(self.taught.classes) < 2  # noqa: PLR2004 - nothing can be unsure of one class
-        utility = 1.0 if cold or not probabilities else self.measure(probabilities)
+        if self._informed is not None:
+            utility = self._informed.observe(sample_id, vector, {} if cold else probabilities, self.taught)
+        else:
+            utility = 1.0 if cold or not probabilities else self._measure(probabilities)
         query = self.policy.decide(sample_id, utility, at, cold=cold, available=available)
         return Decision(sample_id, self.version, Prediction.of(probabilities), query)
 
@@ -108,6 +114,11 @@ class Learner:
         vector = self.vectoriser.observe(features) if brought else self.vectoriser.vector(features)
         return Labelled(at, sample_id, label, labeler, self.taught.epoch, features, vector, labeled_at)
 
+    def forget(self, sample_ids: Sequence[str]) -> None:
+        """Take samples out of what the measure keeps of recent ones."""
+        if self._informed is not None:
+            self._informed.forget(sample_ids)
+
     def marked(self) -> Mark:
         """The small part of the decision state as it is now."""
         rule = self.policy.rule
@@ -115,7 +126,8 @@ class Learner:
 
     def checkpointed(self, run: int, at: float, preprocessing: bytes | None) -> Checkpoint:
         """The decision state as it is now, with what the transcript says of the learned state."""
-        return Checkpoint(at, run, self.anchor, self.transcript, self.taught.epoch, self.marked(), self.policy.rule.state(), preprocessing)
+        rule, measure = self.policy.rule.state(), b"" if self._informed is None else self._informed.state()
+        return Checkpoint(at, run, self.anchor, self.transcript, self.taught.epoch, self.marked(), rule, preprocessing, measure)
 
     def resume(self) -> None:
         """Continue the decision state from the last marks that were folded; what was seen since then is forgotten."""
@@ -127,6 +139,8 @@ class Learner:
         saved, rule = self.checkpoint, self.policy.rule
         if saved is not None and saved.preprocessing is not None and saved.epoch == self.taught.epoch:
             self.vectoriser.restore(saved.preprocessing)
+        if saved is not None and saved.measure and saved.mark.ruled == self.ruled and saved.epoch == self.taught.epoch and self._informed:
+            self._informed.restore(saved.measure)
         latest = self.mark if rule.compact else None if saved is None else saved.mark
         if latest is None or latest.ruled != self.ruled:
             return
@@ -241,6 +255,7 @@ class Learner:
         if renewed:
             self.checkpoint = None
             self.vectoriser = self.candidate_vectoriser or self.taught.serving_vectoriser()
+            self._measure, self._informed = build_measure(self.config.query)  # other vectors than those it has seen
         self.candidate_vectoriser = None
 
     def _configured(self, seq: int, event: Configured) -> bool:
@@ -253,15 +268,19 @@ class Learner:
         if before.query != event.config.query:
             self.ruled = seq
             self._configure_policy()
-        if before.model == event.config.model:
-            return False
-        self.rebuild_from = seq
-        return True
+        anew = before.model != event.config.model
+        if (before.query.measure, before.query.measure_params) != (event.config.query.measure, event.config.query.measure_params):
+            self.taught.companion = build_companion(event.config)
+            anew = anew or self.taught.companion is not None
+        if anew:
+            self.rebuild_from = seq
+        return anew
 
     def _configure_policy(self) -> None:
         config = self.config
-        self.measure = build_measure(config.query)
-        self.policy = QueryPolicy(build_rule(config.query), config.query.rule, self.budget, config.exploration, self.secret)
+        self._measure, self._informed = build_measure(config.query)
+        word = None if self._informed is None else self._informed.reason
+        self.policy = QueryPolicy(build_rule(config.query), config.query.rule, self.budget, config.exploration, self.secret, word)
 
     def _keep(self, event: Checkpoint) -> None:
         before = self.checkpoint
@@ -325,4 +344,4 @@ class Learner:
 
 def _fresh(epoch: int, config: StreamConfig) -> Taught:
     built = build_model(config.model)
-    return Taught(epoch, built.model, built.vectoriser)
+    return Taught(epoch, built.model, built.vectoriser, build_companion(config))

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from river import forest, linear_model, multiclass, naive_bayes, neighbors, optim, tree
 from river.utils import VectorDict
@@ -46,6 +46,8 @@ class Logistic:
 
     When a third class appears the first two go on as they are: against-the-rest models of two classes are each other's mirror.
     """
+
+    linear: ClassVar[bool] = True
 
     def __init__(self, learning_rate: float, l2: float) -> None:
         """Start with no class."""

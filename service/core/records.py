@@ -10,6 +10,12 @@ import msgspec
 Reason = Literal[
     "cold-start",
     "uncertain",
+    "disagreement",
+    "model-change",
+    "representative",
+    "recurring",
+    "gain",
+    "unknown",
     "exploration",
     "random",
     "periodic",

@@ -5,7 +5,10 @@ import math
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from river import linear_model, multiclass
+
 from service.core.columns import Vector
+from service.core.companions import Companion, Evidence, members_of
 from service.core.events import Labelled
 from service.core.vectoriser import Vectoriser
 
@@ -28,14 +31,15 @@ class Taught:
     """A model of one epoch (the position of the configuration that named it), its class codec, and the preprocessing it began with.
 
     `base` gives the vectors of answers that were made for an earlier epoch. It moves with the log alone, unlike the
-    preprocessing that serves.
+    preprocessing that serves. A `companion` learns what the model learns, for a measure that asks more than probabilities.
     """
 
-    def __init__(self, epoch: int, model: Model, base: Vectoriser) -> None:
+    def __init__(self, epoch: int, model: Model, base: Vectoriser, companion: Companion | None = None) -> None:
         """Start with no classes."""
         self.epoch = epoch
         self.model = model
         self.base = base
+        self.companion = companion
         self.classes: list[str] = []
         self._codes: dict[str, int] = {}
 
@@ -66,7 +70,24 @@ class Taught:
             self.model.learn_one(vector, code)
         except Exception:  # noqa: BLE001 - the fold is total: it goes on at any label
             return False
+        if self.companion is not None:
+            self.companion.learn(vector, code)
         return True
+
+    def opinions(self, vector: Vector) -> list[dict[str, float]]:
+        """Return what each member of an ensemble, or of the committee beside the model, predicts; of those that know something."""
+        opinions = (self._said_by(member, vector) for member in members_of(self.model, self.companion))
+        return [opinion for opinion in opinions if opinion]
+
+    def frequencies(self, vector: Vector, bandwidth: float) -> list[float] | None:
+        """Return how many labels of each class, by code, stand around a vector; None without such evidence."""
+        evidence = self.companion
+        return evidence.frequencies(vector, len(self.classes), bandwidth) if isinstance(evidence, Evidence) else None
+
+    @property
+    def linear(self) -> bool:
+        """Whether the model is linear in its vectors."""
+        return is_linear(self.model)
 
     def vector_of(self, answer: Labelled) -> Vector:
         """Return the vector to learn: the answer's own, or one made here if it was made for another model."""
@@ -78,13 +99,19 @@ class Taught:
 
     def under(self, epoch: int) -> "Taught":
         """Return this model in the place of one of another epoch, which nobody will ask."""
-        stand_in = Taught(epoch, self.model, self.base)
+        stand_in = Taught(epoch, self.model, self.base, self.companion)
         stand_in.classes, stand_in._codes = self.classes, self._codes
         return stand_in
 
     def serving_vectoriser(self) -> Vectoriser:
         """Return a copy of the preprocessing, which serving then moves with every sample."""
         return copy.deepcopy(self.base)
+
+    def _said_by(self, member: Model, vector: Vector) -> dict[str, float]:
+        try:
+            return self._sound(member.predict_proba_one(vector))
+        except Exception:  # noqa: BLE001 - a broken member has no opinion
+            return {}
 
     def _sound(self, raw: Any) -> dict[str, float]:
         if len(raw) == 2 and len(self.classes) == 2:  # noqa: PLR2004 - nearly every stream has two classes
@@ -106,3 +133,9 @@ class Taught:
         if abs(total - 1.0) > _TOLERANCE:
             return {name: value / total for name, value in probabilities.items()}
         return probabilities
+
+
+def is_linear(model: Any) -> bool:
+    """Whether a model's outputs are linear in its vectors, up to a function of one output each or of all."""
+    inside = model.classifier if isinstance(model, multiclass.OneVsRestClassifier) else model
+    return getattr(model, "linear", False) or isinstance(inside, linear_model.base.GLM | linear_model.SoftmaxRegression)
