@@ -36,9 +36,11 @@ from service.core.events import (
 from service.core.features import Features
 from service.core.open_queries import Effect, OpenQueries, Sample, Vote
 from service.core.policy import QueryPolicy
-from service.core.records import Applied, Decision, Outcome, Prediction, Query
+from service.core.records import Applied, Decision, Lesson, Outcome, Prediction, Query
 from service.core.taught import Taught
 from service.core.vectoriser import Vectoriser
+
+_LEAST = 0.1  # probability by which a label's weight is divided: a weight of 1,000 would undo what a linear model knows
 
 
 class Learner:
@@ -190,7 +192,8 @@ class Learner:
 
     def _asked(self, seq: int, event: Asked) -> None:
         self.mark = event.mark
-        sample = Sample(seq, event.at, event.expires_at, event.decision.query.utility)
+        query = event.decision.query
+        sample = Sample(seq, event.at, event.expires_at, query.utility, probability=query.probability)
         self.budget.commit(event.at)
         if not self.queries.ask(event.sample_id, sample):
             self.budget.given_back += 1
@@ -206,18 +209,23 @@ class Learner:
         self._note(seq, effect)
         outcome: Outcome = effect.outcome
         probabilities: dict[str, float] = {}
-        if effect.teach is not None:
+        lesson = None if effect.teach is None else Lesson(effect.teach, self._weight_of(event.sample_id))
+        if lesson is not None:
             self.version += 1
             self.labels += 1
-        if effect.teach is not None and not event.erased:
+        if lesson is not None and not event.erased:
             vector = self.taught.vector_of(event)
             probabilities = self.taught.predict(vector)
-            learned = self.taught.teach(vector, effect.teach)
+            learned = self.taught.teach(vector, *lesson)
             outcome = outcome if learned else "unlearnable"
             if self.candidate is not None:
-                self.candidate.follow(event, effect.teach)
+                self.candidate.follow(event, lesson)
         self.budget.open = len(self.queries.open)
-        return Applied(outcome, self.version, effect.rebuild, effect.teach), probabilities
+        return Applied(outcome, self.version, effect.rebuild, lesson), probabilities
+
+    def _weight_of(self, sample_id: str) -> float:
+        """The weight of a sample's label: 1, or the inverse of the probability with which it was asked, within bounds."""
+        return 1.0 / max(_LEAST, self.queries.samples[sample_id].probability) if self.config.query.weighted else 1.0
 
     def _note(self, seq: int, effect: Effect) -> None:
         if effect.superseded:
@@ -269,9 +277,11 @@ class Learner:
             self.ruled = seq
             self._configure_policy()
         anew = before.model != event.config.model
-        if (before.query.measure, before.query.measure_params) != (event.config.query.measure, event.config.query.measure_params):
+        old, new = before.query, event.config.query
+        if (old.measure, old.measure_params) != (new.measure, new.measure_params):
             self.taught.companion = build_companion(event.config)
             anew = anew or self.taught.companion is not None
+        anew = anew or old.weighted != new.weighted
         if anew:
             self.rebuild_from = seq
         return anew

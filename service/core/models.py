@@ -60,12 +60,12 @@ class Logistic:
         probabilities: dict[int, float] = model.predict_proba_one(x)
         return probabilities
 
-    def learn_one(self, x: dict[str, float], y: int) -> None:
-        """Learn one label."""
+    def learn_one(self, x: dict[str, float], y: int, w: float = 1.0) -> None:
+        """Learn one label of this weight."""
         if self._binary is not None and y > 1:
             self._rest.classifiers = {0: _mirrored(self._binary), 1: self._binary}
             self._binary = None
-        (self._binary or self._rest).learn_one(x, y)
+        (self._binary or self._rest).learn_one(x, y, w=w)
 
 
 def _mirrored(model: linear_model.LogisticRegression) -> linear_model.LogisticRegression:

@@ -1,6 +1,7 @@
 """A model and the classes it knows: the state that only labels move. It decides nothing and knows neither budget nor log."""
 
 import copy
+import inspect
 import math
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -10,6 +11,7 @@ from river import linear_model, multiclass
 from service.core.columns import Vector
 from service.core.companions import Companion, Evidence, members_of
 from service.core.events import Labelled
+from service.core.records import Lesson
 from service.core.vectoriser import Vectoriser
 
 _TOLERANCE = 1e-9  # by which a sum of probabilities may miss 1 before it is normalised
@@ -60,14 +62,17 @@ class Taught:
         """Return what `predict` says of each."""
         return list(map(self.predict, vectors))
 
-    def teach(self, vector: Vector, label: str) -> bool:
+    def teach(self, vector: Vector, label: str, weight: float = 1.0) -> bool:
         """Learn one label; False where the model raises, and then the label counts as unlearnable."""
         code = self._codes.get(label)
         if code is None:
             code = self._codes[label] = len(self.classes)
             self.classes.append(label)
         try:
-            self.model.learn_one(vector, code)
+            if weight == 1.0:
+                self.model.learn_one(vector, code)
+            else:
+                learn_weighted(self.model, vector, code, weight)
         except Exception:  # noqa: BLE001 - the fold is total: it goes on at any label
             return False
         if self.companion is not None:
@@ -93,9 +98,9 @@ class Taught:
         """Return the vector to learn: the answer's own, or one made here if it was made for another model."""
         return answer.vector if answer.epoch == self.epoch else self.base.observe(answer.features)
 
-    def follow(self, answer: Labelled, label: str) -> None:
+    def follow(self, answer: Labelled, lesson: Lesson) -> None:
         """Learn what an answer taught the serving model."""
-        self.teach(self.vector_of(answer), label)
+        self.teach(self.vector_of(answer), *lesson)
 
     def under(self, epoch: int) -> "Taught":
         """Return this model in the place of one of another epoch, which nobody will ask."""
@@ -133,6 +138,15 @@ class Taught:
         if abs(total - 1.0) > _TOLERANCE:
             return {name: value / total for name, value in probabilities.items()}
         return probabilities
+
+
+def learn_weighted(model: Any, vector: Vector, code: int, weight: float) -> None:
+    """Learn a label of another weight than 1: as such where the model knows weights, else as often, rounded."""
+    if "w" in inspect.signature(model.learn_one).parameters:
+        model.learn_one(vector, code, w=weight)
+        return
+    for _ in range(round(weight)):
+        model.learn_one(vector, code)
 
 
 def is_linear(model: Any) -> bool:
