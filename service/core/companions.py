@@ -92,7 +92,7 @@ class Evidence:
         if not self._count:
             return [0.0] * classes
         apart = self._rows[: self._count] - Sketch(self._sketch.names).of(vector)
-        squared = np.einsum("ij,ij->i", apart, apart).astype(np.float64)
+        squared = np.vecdot(apart, apart).astype(np.float64)
         weights = np.exp(squared / (-2.0 * bandwidth * bandwidth * (self._variance or 1.0)))
         counts: list[float] = np.bincount(self._codes[: self._count], weights=weights, minlength=classes).tolist()
         return counts

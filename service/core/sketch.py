@@ -81,7 +81,7 @@ class Window:
     def squared_distances(self, row: Row) -> NDArray[np.float32]:
         """Return the squared Euclidean distance of every sketch to this one, (count,)."""
         apart = self._rows[: self.count] - row
-        distances: NDArray[np.float32] = np.einsum("ij,ij->i", apart, apart)
+        distances: NDArray[np.float32] = np.vecdot(apart, apart)
         return distances
 
     def places_of(self, sample_ids: Sequence[str]) -> list[int]:

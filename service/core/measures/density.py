@@ -49,7 +49,7 @@ class Density(Alone):
         if not len(squared):
             return 1.0
         nearest = squared if len(squared) <= self.neighbours else np.partition(squared, self.neighbours - 1)[: self.neighbours]
-        distance = float(nearest.mean()) ** 0.5
+        distance = (sum(nearest.tolist()) / len(nearest)) ** 0.5
         self._usual += (_SLOWNESS if self._usual else 1.0) * (distance - self._usual)
         return 1.0 if distance <= self._usual else self._usual / distance
 
