@@ -16,7 +16,7 @@ from service.core.freezer import freeze, thaw
 from service.core.measures import INFORMED
 from service.core.measures.change import ModelChange, augmented_norm, expected_output_gradient
 from service.core.measures.cognitive import Cognitive
-from service.core.measures.committee import Disagreement, LossRange, SoftVoteEntropy, VoteEntropy
+from service.core.measures.committee import Consensus, Divergence, LossRange, SoftVoteEntropy, VoteEntropy
 from service.core.measures.density import Density
 from service.core.measures.epistemic import epistemic, plausibility
 from service.core.measures.probabilistic import expected_gain
@@ -53,25 +53,38 @@ def test_soft_vote_entropy_by_hand():
     assert SoftVoteEntropy().of(SPLIT) == pytest.approx(0.9480782, abs=1e-6)
 
 
+def test_the_consensus_is_a_soft_vote():
+    """The mean is (1.9/3, 1.1/3): 1 - 0.8/3."""
+    assert Consensus().of(SPLIT) == pytest.approx(1.0 - 0.8 / 3.0)
+
+
+def test_divergence_is_ranked_among_the_last():
+    """Members that differ more than on all samples before have a utility near 1, however small the divergence."""
+    measure, taught = Divergence(), taught_with(Committee(naive_bayes.GaussianNB, 5))
+    for _ in range(9):
+        measure._ranks.observe(0.0)
+    assert measure.observe("s", {"x": 2.5, "y": 1.0}, KEEN, taught) == pytest.approx(0.95)
+
+
 def test_disagreement_is_the_mean_divergence_from_the_consensus():
     """H(mean) - mean H equals the mean KL divergence of the members from their mean, in bits for two classes."""
     mean = {"a": 1.9 / 3, "b": 1.1 / 3}
     divergences = [sum(p * math.log2(p / mean[name]) for name, p in opinion.items()) for opinion in SPLIT]
-    assert Disagreement().of(SPLIT) == pytest.approx(sum(divergences) / 3)
+    assert Divergence().of(SPLIT) == pytest.approx(sum(divergences) / 3)
 
 
 def test_members_that_agree_on_a_toss_up_do_not_disagree():
     """Pure noise has full soft vote entropy, and neither divergence nor a range of losses."""
     noise = [KEEN, KEEN, KEEN]
     assert SoftVoteEntropy().of(noise) == pytest.approx(1.0)
-    assert Disagreement().of(noise) == pytest.approx(0.0)
+    assert Divergence().of(noise) == pytest.approx(0.0)
     assert LossRange().of(noise) == 0.0
 
 
 def test_opposite_certainties_disagree_most():
     """Two members that are each certain of another class: divergence, votes and losses are as far apart as they get."""
     extremes = [{"a": 1.0, "b": 0.0}, {"a": 0.0, "b": 1.0}]
-    assert [measure().of(extremes) for measure in (Disagreement, VoteEntropy, LossRange)] == pytest.approx([1.0, 1.0, 1.0])
+    assert [measure().of(extremes) for measure in (Divergence, VoteEntropy, LossRange)] == pytest.approx([1.0, 1.0, 1.0])
 
 
 def test_loss_range_is_the_widest_range_of_a_class():
@@ -180,7 +193,7 @@ def test_density_lowers_what_is_far_from_all():
         measure, taught = Density(recent=50, neighbours=1, beta=beta), taught_with()
         measure.observe("a", {"x": 0.0}, KEEN, taught)
         near = measure.observe("b", {"x": 1.0}, KEEN, taught)
-        measure._usual = 1.0
+        measure._surroundings._usual = 1.0
         far = measure.observe("c", {"x": 5.0}, KEEN, taught)
         assert near == 1.0
         assert far == pytest.approx((1.06 / 4.0) ** beta)  # usual moved by 0.02 x (4 - 1)
@@ -338,12 +351,14 @@ def test_every_measure_has_a_word(name):
     assert INFORMED[name].reason not in {"uncertain", "exploration", "cold-start", "random", "periodic"}
 
 
-@pytest.mark.parametrize("name", ["density", "cognitive"])
+@pytest.mark.parametrize("name", ["density", "cognitive", "probabilistic"])
 def test_what_is_forgotten_is_in_no_state(name):
     """Samples that are taken out leave no trace among the rows, also when the window has come round."""
     measure, taught = made(name)
     for number in range(333):
         measure.observe(str(number), {"x": 77.0 if number > 330 else float(number % 5)}, KEEN, taught)
+    window = measure._window if name == "cognitive" else measure._surroundings._window
+    assert 77.0 in window.rows[:, 0].tolist()
     measure.forget(["331", "332", "never"])
-    assert 77.0 not in measure._window.rows[:, 0].tolist()
+    assert 77.0 not in window.rows[:, 0].tolist()
     measure.observe("next", {"x": 1.0}, KEEN, taught)

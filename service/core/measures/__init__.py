@@ -7,7 +7,7 @@ from typing import Any
 from service.core.measures.base import Informed, Measure, Plain
 from service.core.measures.change import ModelChange
 from service.core.measures.cognitive import Cognitive
-from service.core.measures.committee import Disagreement, LossRange, SoftVoteEntropy, VoteEntropy
+from service.core.measures.committee import Consensus, Divergence, LossRange, SoftVoteEntropy, VoteEntropy
 from service.core.measures.density import Density
 from service.core.measures.epistemic import Epistemic
 from service.core.measures.probabilistic import Probabilistic
@@ -17,7 +17,8 @@ PLAIN: Mapping[str, Plain] = MappingProxyType({"least-confidence": least_confide
 
 INFORMED: Mapping[str, Callable[..., Informed]] = MappingProxyType(
     {
-        "committee": Disagreement,
+        "committee": Consensus,
+        "divergence": Divergence,
         "vote-entropy": VoteEntropy,
         "soft-vote-entropy": SoftVoteEntropy,
         "loss-range": LossRange,

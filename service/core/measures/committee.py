@@ -8,11 +8,13 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
+import msgspec
 from river import base
 
 from service.core.columns import Vector
 from service.core.companions import Committee
 from service.core.measures.base import Unmoved
+from service.core.measures.ranks import Ranks
 from service.core.measures.uncertainty import entropy, margin
 from service.core.taught import Taught
 
@@ -44,16 +46,44 @@ class _OfMembers(Unmoved):
         return None if isinstance(make(), base.Ensemble) else Committee(make, self.members)
 
 
-class Disagreement(_OfMembers):
-    """Mean Kullback-Leibler divergence of the members from their mean, over log(number of classes): what a label would tell which is right.
-
-    With equal weights this is the Jensen-Shannon divergence of the members, and the mutual information of label and member that
-    BALD maximises (Houlsby et al. 2011): members who agree that a case is a toss-up do not ask about it.
-    """
+class Consensus(_OfMembers):
+    """Margin of the members' mean probabilities: 1 - (p1 - p2) of their soft vote."""
 
     def of(self, opinions: Opinions) -> float:
-        """Return H(mean) - mean H, normalised."""
+        """Return the margin of the consensus."""
+        return margin(mean(opinions))
+
+
+class Divergence(_OfMembers):
+    """Mean Kullback-Leibler divergence of the members from their mean, as its rank among the last samples: what no member can know.
+
+    With equal weights this is the Jensen-Shannon divergence of the members, and the mutual information of label and member that
+    BALD maximises (Houlsby et al. 2011): members who agree that a case is a toss-up do not ask about it. How large it is depends on
+    how far the members have come, so that it has no scale of its own; hence the rank.
+    """
+
+    def __init__(self, members: int = 5, recent: int = 200) -> None:
+        """Keep the size of the committee and the number of samples among which a sample is ranked."""
+        super().__init__(members)
+        self.recent = recent
+        self._ranks = Ranks(recent)
+
+    def observe(self, sample_id: str, vector: Vector, probabilities: dict[str, float], taught: Taught) -> float:
+        """Return the rank of the divergence."""
+        utility = super().observe(sample_id, vector, probabilities, taught)
+        return self._ranks.observe(utility) if probabilities else utility
+
+    def of(self, opinions: Opinions) -> float:
+        """Return H(mean) - mean H, over log(number of classes)."""
         return entropy(mean(opinions)) - math.fsum(map(entropy, opinions)) / len(opinions)
+
+    def state(self) -> bytes:
+        """Return the last divergences."""
+        return msgspec.msgpack.encode(self._ranks.state())
+
+    def restore(self, state: bytes) -> None:
+        """Continue with the last divergences."""
+        self._ranks.restore(msgspec.msgpack.decode(state, type=list[float]))
 
 
 class VoteEntropy(_OfMembers):

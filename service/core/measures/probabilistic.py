@@ -14,18 +14,21 @@ import msgspec
 
 from service.core.columns import Vector
 from service.core.companions import Evidence
+from service.core.measures.density import Surroundings
 from service.core.measures.ranks import Ranks
 from service.core.measures.uncertainty import margin
 from service.core.taught import Taught
 
+_NEIGHBOURS = 10  # that count for the density
 _PRIOR = 1e-3  # pseudo-labels of each class, as in the reference implementation
 _CLASSES = 4  # the most frequent ones around a sample; hypothetical labels of others are not looked at
 
 
 class Probabilistic:
-    """Gain per label of the best number of up to `foresight` hypothetical labels, as its rank among the last samples.
+    """Gain per label of the best number of up to `foresight` hypothetical labels, times representativeness; its rank among the last.
 
-    How often each class was seen around the sample comes from the last `labels` labels, weighted by a Gaussian kernel.
+    How often each class was seen around the sample comes from the last `labels` labels, weighted by a Gaussian kernel. As in the
+    papers a gain counts for as many samples as it is for, which is what the density among the last `recent` samples stands for.
     """
 
     reason: ClassVar[str] = "gain"
@@ -37,28 +40,35 @@ class Probabilistic:
         self.foresight = foresight
         self.recent = recent
         self._ranks = Ranks(recent)
+        self._surroundings = Surroundings(recent, _NEIGHBOURS)
 
-    def observe(self, sample_id: str, vector: Vector, probabilities: dict[str, float], taught: Taught) -> float:  # noqa: ARG002 - a measure's signature
+    def observe(self, sample_id: str, vector: Vector, probabilities: dict[str, float], taught: Taught) -> float:
         """Return the rank of the expected gain."""
+        weight = self._surroundings.observe(sample_id, vector)
         if not probabilities:
             return 1.0
         frequencies = taught.frequencies(vector, self.bandwidth)
-        return margin(probabilities) if frequencies is None else self._ranks.observe(expected_gain(frequencies, self.foresight))
+        if frequencies is None:
+            return margin(probabilities)
+        return self._ranks.observe(expected_gain(frequencies, self.foresight) * weight)
 
     def companion(self, make: Callable[[], Any]) -> Evidence:  # noqa: ARG002 - whatever the model is
         """Return the window of labels."""
         return Evidence(self.labels)
 
     def state(self) -> bytes:
-        """Return the last gains."""
-        return msgspec.msgpack.encode(self._ranks.state())
+        """Return the last gains and samples."""
+        return msgspec.msgpack.encode([self._ranks.state(), self._surroundings.state()])
 
     def restore(self, state: bytes) -> None:
-        """Continue with the last gains."""
-        self._ranks.restore(msgspec.msgpack.decode(state, type=list[float]))
+        """Continue with the last gains and samples."""
+        ranks, surroundings = msgspec.msgpack.decode(state)
+        self._ranks.restore(ranks)
+        self._surroundings.restore(surroundings)
 
     def forget(self, sample_ids: Sequence[str]) -> None:
-        """Gains say nothing of a sample."""
+        """Take these samples out of the window."""
+        self._surroundings.forget(sample_ids)
 
 
 def expected_gain(frequencies: Sequence[float], foresight: int, prior: float = _PRIOR) -> float:
