@@ -2,7 +2,8 @@
 
 First a campaign of 5 million decisions over adversarial utilities and a hostile world (`benchmarks.hostile`), which checks law 6 at every
 prefix in exact arithmetic. Then adaptive rules with the margin, and the default rule with every other measure, on real streams (a folder
-of CSV files, or the sets that River ships): at every prefix -max(0.02 x rate x seen, 20) <= asked - rate x seen <= burst. Exits 1 where anything does not hold.
+of CSV files, or the sets that River ships): at every prefix -max(0.02 x rate x seen, 20) <= asked - rate x seen <= burst. Exits 1 where
+anything does not hold.
 """
 
 import argparse

@@ -1,8 +1,9 @@
 """Shows that nothing starves: `python -m benchmarks.starvation [--short]`.
 
-Every model of the catalogue with every rule, and with every measure under the default rule, from a cold start, on River's ImageSegments and Phishing repeated to 10,000 samples, with
-labels 0, 100 and 1,000 samples late and classes that appear late: two of the seven in ImageSegments, one of the two in Phishing. It
-must ask, learn, and beat the majority class on the last 500 samples. Exits 1 where it does not.
+Every model of the catalogue with every rule, and with every measure under the default rule, from a cold start, on River's
+ImageSegments and Phishing repeated to 10,000 samples, with labels 0, 100 and 1,000 samples late and classes that appear late: two of
+the seven in ImageSegments, one of the two in Phishing. It must ask, learn, and beat the majority class on the last 500 samples. Exits
+1 where it does not.
 """
 
 import argparse

@@ -26,6 +26,10 @@ class Companion(Protocol):
         """Learn one label."""
         ...
 
+    def imprint(self, vector: Vector) -> list[float]:
+        """Return what it says of a vector: numbers that differ where it learned something else. Nothing moves."""
+        ...
+
 
 class Committee:
     """Copies of a model that differ by what they learned: online bagging (Oza and Russell, Online Bagging and Boosting, 2001).
@@ -47,6 +51,14 @@ class Committee:
         for member in self.members:
             for _ in range(max(least, self._draw())):
                 _learned(member, vector, code)
+
+    def imprint(self, vector: Vector) -> list[float]:
+        """Return the members' probabilities."""
+        said: list[float] = []
+        for member in self.members:
+            with suppress(Exception):  # a broken member says nothing
+                said += [float(probability) for _, probability in sorted(member.predict_proba_one(vector).items())]
+        return said
 
     def _draw(self) -> int:
         """A Poisson(1) variable, by Knuth's product of uniforms."""
@@ -86,6 +98,10 @@ class Evidence:
         self._next = (place + 1) % self.size
         self._count = max(self._count, place + 1)
         self._variance = float(self._rows[: self._count].var(axis=0, dtype=np.float64).sum())
+
+    def imprint(self, vector: Vector) -> list[float]:
+        """Return the frequencies of all classes."""
+        return self.frequencies(vector, int(self._codes.max()) + 1, bandwidth=1.0)
 
     def frequencies(self, vector: Vector, classes: int, bandwidth: float) -> list[float]:
         """Return how many labels of each class stand around a place, by code; nothing moves."""

@@ -215,7 +215,7 @@ class Learner:
             self.labels += 1
         if lesson is not None and not event.erased:
             vector = self.taught.vector_of(event)
-            probabilities = self.taught.predict(vector)
+            probabilities = self.taught.witnessed(vector)
             learned = self.taught.teach(vector, *lesson)
             outcome = outcome if learned else "unlearnable"
             if self.candidate is not None:

@@ -89,6 +89,11 @@ class Taught:
         evidence = self.companion
         return evidence.frequencies(vector, len(self.classes), bandwidth) if isinstance(evidence, Evidence) else None
 
+    def witnessed(self, vector: Vector) -> dict[str, float]:
+        """Return what is to be proven of a vector: the prediction, and what the companion says, under names that no class has."""
+        said = [] if self.companion is None else self.companion.imprint(vector)
+        return self.predict(vector) | {f"\0{number}": value for number, value in enumerate(said)}
+
     @property
     def linear(self) -> bool:
         """Whether the model is linear in its vectors."""

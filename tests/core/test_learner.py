@@ -1,5 +1,6 @@
 """The fold and the decisions: the log rebuilds everything, and marks continue what moves with every sample."""
 
+import itertools
 import math
 import random
 
@@ -14,7 +15,7 @@ from service.core.errors import CorruptLog
 from service.core.events import Asked, Checkpoint, Configured, Expired, Labelled, Swapped
 from service.core.freezer import freeze, thaw
 from service.core.learner import Learner
-from service.core.measures import INFORMED
+from service.core.measures import INFORMED, MEASURES
 from service.core.models import MODELS
 from service.core.rebuild import fold, rebuild_of
 from service.core.rules import RULES
@@ -321,6 +322,18 @@ def test_a_companion_that_lost_a_label_is_another_state(measure):
     assert book.learner.fingerprint() != before
 
 
+@pytest.mark.parametrize("measure", ["committee", "probabilistic"])
+def test_the_transcript_tells_what_a_companion_served(measure):
+    """A companion that learned what is in no log is found out by the next label, though the model predicts the same."""
+    book = Book({"query": {"measure": measure}})
+    drive(book, random.Random(2), 60)
+    for _ in range(3):
+        book.learner.taught.companion.learn(book.learner.vectoriser.vector({"x": 0.5, "y": 0.5}), 0)
+    book.label("extra", "pos", {"x": 0.5, "y": 0.5}, brought=True)
+
+    assert fold(book.read).transcript != book.learner.transcript
+
+
 @pytest.mark.parametrize("measure", INFORMED)
 def test_a_snapshot_keeps_what_learns_beside_the_model(measure):
     """A state that was frozen and thawed half way decides and learns as the one that served throughout."""
@@ -387,6 +400,20 @@ def test_a_sample_is_taken_out_of_what_the_measure_keeps(measure):
     book.learner.forget(["secret", "unknown"])
 
     assert sketch not in book.learner.checkpointed(1, 0.0, None).measure
+
+
+@pytest.mark.parametrize(("rule", "measure"), list(itertools.product(RULES, MEASURES)))
+def test_every_rule_takes_every_measure(rule, measure):
+    """Together they ask, keep the budget at every prefix, and say why they asked."""
+    book = Book({"query": {"rule": rule, "measure": measure}, "budget": {"rate": 0.2, "burst": 10}})
+    decided = drive(book, random.Random(7), 120)
+    word = RULES[rule]().reason
+    measured = INFORMED[measure].reason if measure in INFORMED and word == "uncertain" else word
+    asked = [decision.query for decision in decided if decision.query.ask]
+
+    assert asked
+    assert all(query.budget.asked <= 0.2 * query.budget.seen + 10 for query in asked)
+    assert {query.reason for query in asked} <= {"cold-start", "exploration", measured}
 
 
 def asked_at(book, sample_id, probability):
