@@ -107,7 +107,7 @@ class Evidence:
         """Return how many labels of each class stand around a place, by code; nothing moves."""
         if not self._count:
             return [0.0] * classes
-        apart = self._rows[: self._count] - Sketch(self._sketch.names).of(vector)
+        apart = self._rows[: self._count] - Sketch(self._sketch.columns).of(vector)
         squared = np.vecdot(apart, apart).astype(np.float64)
         weights = np.exp(squared / (-2.0 * bandwidth * bandwidth * (self._variance or 1.0)))
         counts: list[float] = np.bincount(self._codes[: self._count], weights=weights, minlength=classes).tolist()

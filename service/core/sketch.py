@@ -25,13 +25,13 @@ class Sketch:
     there are more (Charikar, Chen, Farach-Colton 2002; Weinberger et al., Feature Hashing for Large Scale Multitask Learning, 2009).
     """
 
-    def __init__(self, names: Sequence[str] = ()) -> None:
+    def __init__(self, columns: Sequence[int] = ()) -> None:
         """Start with these columns."""
-        self._own = {name: place for place, name in enumerate(names)}
+        self._own = {column: place for place, column in enumerate(columns)}
 
     @property
-    def names(self) -> list[str]:
-        """The columns that have a place of their own, in order."""
+    def columns(self) -> list[int]:
+        """The checksums of the columns that have a place of their own, in order: a name may be somebody's word."""
         return list(self._own)
 
     def of(self, vector: Vector) -> Row:
@@ -41,14 +41,14 @@ class Sketch:
         for name, value in vector.items():
             if value.__class__ is str:
                 name, value = f"{name}={value}", 1.0  # noqa: PLW2901 - the column that it is
-            place = own.get(name)
+            column = crc32(name.encode())
+            place = own.get(column)
             if place is None:
                 if len(own) < WIDTH:
-                    place = own[name] = len(own)
+                    place = own[column] = len(own)
                 else:
-                    mixed = crc32(name.encode())
-                    place = mixed % WIDTH
-                    value = value if mixed & 0x8000_0000 else -value  # noqa: PLW2901 - its sign
+                    place = column % WIDTH
+                    value = value if column & 0x8000_0000 else -value  # noqa: PLW2901 - its sign
             cells[place] += value if -_FAR < value < _FAR else _FAR if value > 0 else -_FAR
         return np.array(cells, dtype=np.float32)
 

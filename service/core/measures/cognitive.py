@@ -77,12 +77,12 @@ class Cognitive(Alone):
 
     def state(self) -> bytes:
         """Return the memory."""
-        return msgspec.msgpack.encode([self._sketch.names, self._window.state(), self._about, self._now])
+        return msgspec.msgpack.encode([self._sketch.columns, self._window.state(), self._about, self._now])
 
     def restore(self, state: bytes) -> None:
         """Continue with the memory."""
-        names, window, about, self._now = msgspec.msgpack.decode(state)
-        self._sketch = Sketch(names)
+        columns, window, about, self._now = msgspec.msgpack.decode(state)
+        self._sketch = Sketch(columns)
         self._window.restore(window)
         self._about = msgspec.convert(about, list[Memory])
 

@@ -50,12 +50,12 @@ class Surroundings:
 
     def state(self) -> list[object]:
         """Return the window, its columns and the usual distance."""
-        return [self._sketch.names, self._window.state(), self._usual]
+        return [self._sketch.columns, self._window.state(), self._usual]
 
     def restore(self, state: Sequence[object]) -> None:
         """Continue with them."""
-        names, window, self._usual = msgspec.convert(state, tuple[list[str], list[Any], float])
-        self._sketch = Sketch(names)
+        columns, window, self._usual = msgspec.convert(state, tuple[list[int], list[Any], float])
+        self._sketch = Sketch(columns)
         self._window.restore(window)
 
     def forget(self, sample_ids: Sequence[str]) -> None:
