@@ -20,19 +20,18 @@ from service.core.vectoriser import Prefix
 
 _LIMIT = 1e6  # largest magnitude of a rule's or measure's parameter
 _LONGEST_WINDOW = 10_000  # samples
-_LARGEST_EXPONENT = 100.0
 _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string"}
 # Parameters of rules and measures; what is looked through at every sample is bounded.
 _COUNTS = {
     "members": (2, 20),
-    "recent": (2, 2_000),
-    "neighbours": (1, 2_000),
+    "recent": (2, 500),
+    "neighbours": (1, 500),
     "memories": (1, 200),
-    "labels": (2, 2_000),
+    "labels": (2, 1_000),
     "foresight": (1, 4),
 }
-_POSITIVE = frozenset({"temperature", "tolerance", "deviation", "bandwidth"})
-_EXPONENTS = frozenset({"beta", "weight"})
+_POSITIVE = frozenset({"temperature", "tolerance", "deviation"})
+_BOUNDS = {"beta": (0.0, 100.0), "weight": (0.0, 100.0), "bandwidth": (0.01, 100.0)}
 _SHARES = frozenset({"step", "share", "confidence"})
 
 
@@ -148,8 +147,8 @@ def _number_param(name: str, default: Any) -> dict[str, Any]:
         return {"type": "integer", "default": default, "minimum": low, "maximum": high}
     if name in _SHARES:
         return {"type": "number", "default": default, "minimum": 0, "exclusiveMaximum": 1}
-    if name in _EXPONENTS:
-        return {"type": "number", "default": default, "minimum": 0, "maximum": _LARGEST_EXPONENT}
+    if name in _BOUNDS:
+        return {"type": "number", "default": default, "minimum": _BOUNDS[name][0], "maximum": _BOUNDS[name][1]}
     lowest = {"exclusiveMinimum": 0} if name in _POSITIVE else {"minimum": -_LIMIT}
     return {"type": ["number", "null"] if default is None else "number", "default": default, **lowest, "maximum": _LIMIT}
 

@@ -53,7 +53,7 @@ class Cognitive(Alone):
         density = self._remember(sample_id, vector)
         if not probabilities:
             return 1.0
-        return least_confidence(probabilities) ** self.weight if density >= self.threshold else 0.0
+        return max(0.0, least_confidence(probabilities)) ** self.weight if density >= self.threshold else 0.0
 
     def _remember(self, sample_id: str, vector: Vector) -> int:
         row = self._sketch.of(vector)

@@ -3,10 +3,11 @@
 from bisect import bisect_left, bisect_right, insort
 from collections import deque
 from collections.abc import Sequence
+from math import isnan
 
 
 class Ranks:
-    """The empirical distribution function of the last `size` numbers, equals counted half."""
+    """The empirical distribution function of the last `size` numbers, equals counted half; what is no number counts as 0."""
 
     def __init__(self, size: int) -> None:
         """Start with no numbers."""
@@ -20,6 +21,8 @@ class Ranks:
         >>> [ranks.observe(number) for number in (5.0, 7.0, 7.0, 6.0)]
         [0.5, 0.75, 0.6666666666666666, 0.375]
         """
+        if isnan(number):
+            number = 0.0
         ordered, recent = self._ordered, self._recent
         below, upto = bisect_left(ordered, number), bisect_right(ordered, number)
         share = 0.5 * (below + upto + 1) / (len(ordered) + 1)
