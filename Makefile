@@ -122,6 +122,14 @@ determinism: setup  ## Compare replays of one log bit by bit
 value: setup  ## Measure what a label is worth under each rule
 	$(PY) -m benchmarks.value $(ARGS)
 
+.PHONY: rule-cost
+rule-cost: setup  ## Measure what every rule costs with every measure, beside scikit-activeml where it is installed
+	$(PY) -m benchmarks.rule_cost $(ARGS)
+
+.PHONY: rules-win
+rules-win: setup  ## Show on which streams measures beat random asking, and on which not
+	$(PY) -m benchmarks.where_rules_win $(ARGS)
+
 .PHONY: image-check
 image-check: setup  ## Build the image and run it, confined, without a Docker engine (root; Debian's buildah, debootstrap, bubblewrap)
 	$(PY) -m benchmarks.image.check

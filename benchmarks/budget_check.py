@@ -1,8 +1,9 @@
 """Proves the label budget: `python -m benchmarks.budget_check [--short] [--streams DIR]`.
 
 First a campaign of 5 million decisions over adversarial utilities and a hostile world (`benchmarks.hostile`), which checks law 6 at every
-prefix in exact arithmetic. Then adaptive rules on real streams (a folder of CSV files, or the sets that River ships): at every prefix
--max(0.02 x rate x seen, 20) <= asked - rate x seen <= burst. Exits 1 where anything does not hold.
+prefix in exact arithmetic. Then adaptive rules with the margin, and the default rule with every other measure, on real streams (a folder
+of CSV files, or the sets that River ships): at every prefix -max(0.02 x rate x seen, 20) <= asked - rate x seen <= burst. Exits 1 where
+anything does not hold.
 """
 
 import argparse
@@ -20,12 +21,13 @@ from rich.table import Table
 
 from benchmarks.hostile import PATTERNS, Job, Tally, run
 from benchmarks.parallel import pin_hash_seed, run_all
+from service.core.measures import MEASURES
 from service.core.rules import RULES
 from service.simulate import Pair, queried
 from service.simulate.datasets import SHIPPED, read_csv, shipped
 
 PERCENTS = (1, 5, 10, 20)
-ADAPTIVE = ("logit", "quantile", "variable-uncertainty", "random-variable-uncertainty", "split", "periodic")
+ADAPTIVE = ("logit", "quantile", "variable-uncertainty", "random-variable-uncertainty", "split", "importance-weighted", "periodic")
 DECISIONS, SHORT_DECISIONS = 5_000_000, 200_000
 SHORT_JOB = 4_000  # decisions
 BURST = 50  # questions, the default
@@ -108,6 +110,7 @@ class OnStream(NamedTuple):
     path: Path | None
     rule: str
     percent: int
+    measure: str = "margin"
 
 
 class Bounds(NamedTuple):
@@ -143,7 +146,7 @@ def on_stream(job: OnStream) -> Bounds:
     """Do one run."""
     rows = pairs(job.stream, job.path)
     model = "text" if set(rows[0][0]) == {"text"} else "logistic"
-    config = {"model": {"type": model}, "query": {"rule": job.rule}, "budget": {"rate": job.percent / 100}}
+    config = {"model": {"type": model}, "query": {"rule": job.rule, "measure": job.measure}, "budget": {"rate": job.percent / 100}}
     return bounds(queried(rows, config, seed=1).bought, job.percent)
 
 
@@ -153,19 +156,21 @@ def on_streams(folder: Path | None, *, short: bool) -> list[OnStream]:
     paths = sorted(folder.glob("*.csv*")) if folder is not None else []
     places: Sequence[tuple[str, Path | None]] = [(path.name.partition(".")[0], path) for path in paths] or [(name, None) for name in names]
     rules, percents = (("logit", "quantile", "split"), (1, 20)) if short else (ADAPTIVE, PERCENTS)
-    return [OnStream(stream, path, rule, percent) for stream, path in places for rule in rules for percent in percents]
+    kinds = [(rule, "margin") for rule in rules] + [("logit", measure) for measure in MEASURES if measure != "margin"]
+    every = product(places, kinds, percents)
+    return [OnStream(stream, path, rule, percent, measure) for (stream, path), (rule, measure), percent in every]
 
 
 def stream_table(found: Mapping[OnStream, Bounds]) -> Table:
     """Show the range of asked - due for every rule on every stream."""
     percents = sorted({job.percent for job in found})
-    shown = Table("Stream", "Rule", *(f"{percent} %" for percent in percents), title="asked - rate x seen, least to largest")
-    rows: dict[tuple[str, str], dict[int, Bounds]] = defaultdict(dict)
+    shown = Table("Stream", "Rule", "Measure", *(f"{percent} %" for percent in percents), title="asked - rate x seen, least to largest")
+    rows: dict[tuple[str, str, str], dict[int, Bounds]] = defaultdict(dict)
     for job, one in found.items():
-        rows[job.stream, job.rule][job.percent] = one
-    for (stream, rule), row in sorted(rows.items()):
+        rows[job.stream, job.rule, job.measure][job.percent] = one
+    for names, row in sorted(rows.items()):
         cells = [f"[{'green' if row[p].holds else 'bold red'}]{row[p].least:+.1f} to {row[p].largest:+.1f}[/]" for p in percents]
-        shown.add_row(stream, rule, *cells)
+        shown.add_row(*names, *cells)
     return shown
 
 
@@ -182,7 +187,7 @@ def main() -> int:
     ranges = dict(run_all(on_stream, on_streams(options.streams, short=options.short), "Streams"))
     console.print(stream_table(ranges))
     wrong = campaign_complaints(found)
-    wrong += [f"{job.stream}, {job.rule} at {job.percent} %: {one}" for job, one in ranges.items() if not one.holds]
+    wrong += [f"{job.stream}, {job.rule} with {job.measure} at {job.percent} %: {one}" for job, one in ranges.items() if not one.holds]
     console.print("\n".join(wrong) or "The budget holds at every prefix.", markup=False)
     return int(bool(wrong))
 

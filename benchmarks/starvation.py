@@ -1,8 +1,9 @@
 """Shows that nothing starves: `python -m benchmarks.starvation [--short]`.
 
 Every model of the catalogue with every rule from a cold start, on River's ImageSegments and Phishing repeated to 10,000 samples, with
-labels 0, 100 and 1,000 samples late and classes that appear late: two of the seven in ImageSegments, one of the two in Phishing. It
-must ask, learn, and beat the majority class on the last 500 samples. Exits 1 where it does not.
+labels 0, 100 and 1,000 samples late and classes that appear late: two of the seven in ImageSegments, one of the two in Phishing. The
+default rule also with every measure, 100 samples late. It must ask, learn, and beat the majority class on the last 500 samples. Exits
+1 where it does not.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.parallel import pin_hash_seed, run_all
+from service.core.measures import INFORMED, MEASURES
 from service.core.models import MODELS
 from service.core.rules import RULES
 from service.simulate import Pair, queried
@@ -38,6 +40,7 @@ class Job(NamedTuple):
     model: str
     rule: str
     delay: int
+    measure: str = "margin"
 
 
 class Found(NamedTuple):
@@ -77,7 +80,7 @@ def worded(rows: Sequence[Pair]) -> Iterator[Pair]:
 def run(job: Job) -> Found:
     """Do one run."""
     pairs = stream(job.dataset, text=job.model == "text")
-    config = {"model": {"type": job.model}, "query": {"rule": job.rule}}
+    config = {"model": {"type": job.model}, "query": {"rule": job.rule, "measure": job.measure}}
     done = queried(pairs, config, seed=1, delay=job.delay)
     majority = Counter(label for _, label in pairs[-LAST:]).most_common(1)[0][1] / LAST
     return Found(done.labels, done.learned, done.accuracy_last(LAST), majority, done.microseconds_per_decision)
@@ -87,16 +90,20 @@ def jobs(*, short: bool) -> list[Job]:
     """Return all runs, the slowest models first."""
     if short:
         chosen = [Job(*parts) for parts in product(LATE, SHORT_MODELS, SHORT_RULES, (0, 1_000))]
-        return [job for i, job in enumerate(chosen) if i % 3 == 0]
-    return [Job(*parts) for model in reversed([*MODELS]) for parts in product(LATE, [model], RULES, DELAYS)]
+        measured = [Job("image-segments", "logistic", "logit", 0, measure) for measure in INFORMED]
+        return [job for i, job in enumerate(chosen) if i % 3 == 0] + measured
+    under_rules = [Job(*parts) for model in reversed([*MODELS]) for parts in product(LATE, [model], RULES, DELAYS)]
+    others = [measure for measure in MEASURES if measure != "margin"]
+    measured = [Job(*parts) for parts in product(LATE, reversed([*MODELS]), ["logit"], [DELAYS[1]], others)]
+    return under_rules + measured
 
 
 def table(found: dict[Job, Found]) -> Table:
     """Show the worst of the delays and the range of questions, by set, model and rule."""
-    shown = Table("Set", "Model", "Rule", "Accuracy (last 500) by delay", "Majority", "Labels", "us", title="Nothing starves")
-    groups: dict[tuple[str, str, str], list[tuple[int, Found]]] = {}
+    shown = Table("Set", "Model", "Rule", "Measure", "Accuracy (last 500) by delay", "Majority", "Labels", "us", title="Nothing starves")
+    groups: dict[tuple[str, str, str, str], list[tuple[int, Found]]] = {}
     for job, one in sorted(found.items()):
-        groups.setdefault((job.dataset, job.model, job.rule), []).append((job.delay, one))
+        groups.setdefault((job.dataset, job.model, job.rule, job.measure), []).append((job.delay, one))
     for group, runs in groups.items():
         cells = "  ".join(f"{delay}: [{'green' if one.holds else 'bold red'}]{one.accuracy:.3f}[/]" for delay, one in runs)
         bought = sorted(one.labels for _, one in runs)

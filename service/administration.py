@@ -98,12 +98,13 @@ class Administration:
 
 
 def _patched(current: dict[str, Any], patch: Mapping[str, Any]) -> Any:
-    """Merge, but let another model, pipeline or rule begin with its own parameters, and the bank follow the burst."""
+    """Merge, but let another model, pipeline, rule or measure begin with its own parameters, and the bank follow the burst."""
     model, query, budget = (_part(patch, name) for name in ("model", "query", "budget"))
     if "type" in model or "pipeline" in model:
         current = {**current, "model": {}}
-    if query.get("rule", current["query"]["rule"]) != current["query"]["rule"]:
-        current = {**current, "query": {**current["query"], "params": {}}}
+    for name, params in (("rule", "params"), ("measure", "measure_params")):
+        if query.get(name, current["query"][name]) != current["query"][name]:
+            current = {**current, "query": {**current["query"], params: {}}}
     if "burst" in budget and current["budget"]["bank"] == current["budget"]["burst"]:
         current = {**current, "budget": {**current["budget"], "bank": None}}
     return merge_patch(current, dict(patch))

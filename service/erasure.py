@@ -114,6 +114,7 @@ class Erasure:
                     break
             _check_there(live)  # its log is going: nothing of it may follow the drop
             cleaned = learner.vectoriser = anew or before
+            learner.forget(sorted(live.leaving))
             written = self._checkpoints.replace(live)
         await written
         return cleaned

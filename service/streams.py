@@ -18,7 +18,7 @@ from service.core.errors import UnknownStream
 from service.core.events import Asked, Checkpoint, Event, Labelled, Retracted
 from service.core.features import Features
 from service.core.learner import Learner
-from service.core.records import Applied, Decision
+from service.core.records import Applied, Decision, Lesson
 from service.desk import Desk
 
 _TURN = 1_000  # answers that are let go of at once, which takes a fifth of a millisecond
@@ -35,7 +35,7 @@ class Live:
         """Hold a learner."""
         self.name = name
         self.learner = learner
-        self.tail: deque[tuple[Labelled, str]] | None = None
+        self.tail: deque[tuple[Labelled, Lesson]] | None = None
         self.changes = 0
         self.dropped = False
         self.erasing = asyncio.Lock()

@@ -14,6 +14,7 @@ import structlog
 from service.checkpoints import Checkpoints
 from service.core.errors import Unavailable
 from service.core.events import Expired, Labelled, Swapped
+from service.core.records import Lesson
 from service.core.taught import Taught
 from service.erasure import Erasure
 from service.journal import Committed, Journal
@@ -191,11 +192,11 @@ def _look_again(live: Live, sample_id: str, expired: "asyncio.Future[Committed]"
         live.watch(sample_id)
 
 
-async def _catch_up(candidate: Taught, tail: deque[tuple[Labelled, str]]) -> None:
+async def _catch_up(candidate: Taught, tail: deque[tuple[Labelled, Lesson]]) -> None:
     until = time.monotonic() + _TURN
     while tail:
-        answer, label = tail.popleft()
-        candidate.follow(answer, label)
+        answer, lesson = tail.popleft()
+        candidate.follow(answer, lesson)
         if time.monotonic() > until:
             await asyncio.sleep(0)
             until = time.monotonic() + _TURN

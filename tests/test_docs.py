@@ -14,7 +14,10 @@ import pytest
 from loadtest.server import serving
 from service.adapters.prometheus import metrics
 from service.cli import app
-from service.core.config import BudgetSpec, LabelSpec, StreamConfig
+from service.core.catalogue import rule_params
+from service.core.config import BudgetSpec, LabelSpec, QuerySpec, StreamConfig
+from service.core.measures import INFORMED, MEASURES
+from service.core.rules import RULES
 from service.settings import Settings
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
@@ -130,7 +133,8 @@ def test_every_field_of_the_configuration_is_in_the_table():
     """No field of a stream can be set that the README does not name."""
     named = {name.split(" ")[0] for row in rows("A stream's configuration") for name in row[0].split(", ")}
     fields = {f"budget.{name}" for name in BudgetSpec.__struct_fields__} | {f"labels.{name}" for name in LabelSpec.__struct_fields__}
-    fields |= {"query.rule", "query.measure", *StreamConfig.__struct_fields__} - {"budget", "labels", "query"}
+    fields |= {f"query.{name}" for name in QuerySpec.__struct_fields__}
+    fields |= {*StreamConfig.__struct_fields__} - {"budget", "labels", "query"}
 
     assert named == fields - {"budget.currency"}
 
@@ -168,3 +172,13 @@ def test_links_lead_somewhere(page):
     targets = [target for target in re.findall(r"\]\(([^)#:]+)\)", content) if not target.startswith("http")]
 
     assert [target for target in targets if not (root / page).parent.joinpath(target).exists()] == []
+
+
+def test_every_rule_and_measure_is_in_the_tables():
+    """Names, and the words for what is asked because of a measure, are those of the code; so are the rules' parameters."""
+    table = rows("Rules and measures")
+    measures = {row[0]: row[2] for row in table if row[0] in MEASURES}
+    rules = {row[0]: {name for name in row[2].split(", ") if name} for row in table if row[0] in RULES}
+
+    assert measures == {name: INFORMED[name].reason if name in INFORMED else "uncertain" for name in MEASURES}
+    assert rules == {name: set(params) for name, params in rule_params().items()}

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from service.api.text import LABEL
-from service.core.catalogue import describe, rule_params
+from service.core.catalogue import describe, measure_params, rule_params
 from service.core.config import MAX_CLASSES, QuerySpec
 
 Schema = dict[str, Any]
 
 _NULL: Schema = {"type": "null"}
-_DEFAULTS = ("logistic", QuerySpec().rule)
+_DEFAULTS = ("logistic", QuerySpec().rule, QuerySpec().measure)
 
 
 def configuration(generated: Mapping[str, Any]) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def configuration(generated: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "StreamConfig": whole,
         "ModelSpec": {**_about(generated["ModelSpec"]), "anyOf": [*_models(catalogue["models"]), _pipeline(generated["ModelSpec"])]},
-        "QuerySpec": {**_about(generated["QuerySpec"]), "anyOf": _rules(sorted(catalogue["measures"]))},
+        "QuerySpec": _query(generated["QuerySpec"]),
         "BudgetSpec": {**generated["BudgetSpec"], "anyOf": _CAPS},
     }
 
@@ -48,9 +48,28 @@ def _pipeline(spec: Schema) -> Schema:
     return {"type": "object", "properties": properties, "required": ["pipeline"], "additionalProperties": False}
 
 
-def _rules(measures: list[str]) -> list[Schema]:
-    measure = {"measure": {"enum": measures, "default": "margin"}}
-    return [_choice("rule", name, params, measure, [name]) for name, params in rule_params().items()]
+def _query(spec: Schema) -> Schema:
+    """A rule with its parameters, and a measure with its own."""
+    rules = [_named("rule", "params", name, params) for name, params in rule_params().items()]
+    measures = [_named("measure", "measure_params", name, params) for name, params in measure_params().items()]
+    names = {"rule": {"enum": list(rule_params())}, "measure": {"enum": list(measure_params())}}
+    properties = {name: {**schema, **names.get(name, {})} for name, schema in spec["properties"].items()}
+    return {
+        **_about(spec),
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": False,
+        "allOf": [_any(rules), _any(measures)],
+    }
+
+
+def _any(choices: list[Schema]) -> Schema:
+    return {"anyOf": choices}
+
+
+def _named(field: str, params_field: str, name: str, params: Mapping[str, Schema]) -> Schema:
+    required = [] if name in _DEFAULTS else [field]
+    return {"title": name, "properties": {field: {"enum": [name]}, params_field: _open(params)}, "required": required}
 
 
 def _choice(field: str, name: str, params: Mapping[str, Schema], others: Schema, names: list[str | None]) -> Schema:

@@ -9,19 +9,30 @@ from typing import Any
 import msgspec
 
 from service.core import allowed, pipeline
+from service.core.companions import Companion
 from service.core.config import ModelSpec, QuerySpec, StreamConfig, parse
 from service.core.errors import Invalid, below
-from service.core.measures import MEASURES, Measure
+from service.core.measures import INFORMED, MEASURES, PLAIN, Informed, Plain, margin
 from service.core.models import MODELS, Built, Param
 from service.core.parameters import MAX_TEXT
 from service.core.rules import RULES, QueryStrategy
 from service.core.vectoriser import Prefix
 
-_RULE_LIMIT = 1e6  # largest magnitude of a rule's parameter
+_LIMIT = 1e6  # largest magnitude of a rule's or measure's parameter
 _LONGEST_WINDOW = 10_000  # samples
 _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string"}
-_POSITIVE = frozenset({"temperature", "tolerance", "deviation"})  # parameters of rules
-_SHARES = frozenset({"step", "share", "confidence"})  # the same
+# Parameters of rules and measures; what is looked through at every sample is bounded.
+_COUNTS = {
+    "members": (2, 20),
+    "recent": (2, 500),
+    "neighbours": (1, 500),
+    "memories": (1, 200),
+    "labels": (2, 1_000),
+    "foresight": (1, 4),
+}
+_POSITIVE = frozenset({"temperature", "tolerance", "deviation"})
+_BOUNDS = {"beta": (0.0, 100.0), "weight": (0.0, 100.0), "bandwidth": (0.01, 100.0)}
+_SHARES = frozenset({"step", "share", "confidence"})
 
 
 def effective(raw: Mapping[str, Any]) -> StreamConfig:
@@ -43,9 +54,16 @@ def build_rule(spec: QuerySpec) -> QueryStrategy:
     return RULES[spec.rule](**spec.params)
 
 
-def build_measure(spec: QuerySpec) -> Measure:
-    """Return the measure of an effective specification."""
-    return MEASURES[spec.measure]
+def build_measure(spec: QuerySpec) -> tuple[Plain, Informed | None]:
+    """Build the measure of an effective specification: a function of the probabilities, or what takes its place."""
+    informed = INFORMED.get(spec.measure)
+    return PLAIN.get(spec.measure, margin), None if informed is None else informed(**spec.measure_params)
+
+
+def build_companion(config: StreamConfig) -> Companion | None:
+    """Build what has to learn beside the model of an effective configuration, for its measure."""
+    informed = build_measure(config.query)[1]
+    return None if informed is None else informed.companion(lambda: build_model(config.model).model)
 
 
 def describe() -> dict[str, Any]:
@@ -56,14 +74,19 @@ def describe() -> dict[str, Any]:
             for name, entry in MODELS.items()
         },
         "pipeline": allowed.catalogue(),
-        "rules": {name: {"about": _first_line(rule), "params": _rule_defaults(rule)} for name, rule in RULES.items()},
-        "measures": {name: {"about": _first_line(measure)} for name, measure in MEASURES.items()},
+        "rules": {name: {"about": _first_line(rule), "params": _defaults(rule)} for name, rule in RULES.items()},
+        "measures": {name: {"about": _first_line(measure), "params": _measure_defaults(name)} for name, measure in MEASURES.items()},
     }
 
 
 def rule_params() -> dict[str, dict[str, Any]]:
     """Every rule's parameters, each in the words of JSON Schema."""
-    return {rule: {name: _rule_param(name, default) for name, default in _rule_defaults(made).items()} for rule, made in RULES.items()}
+    return {name: _in_words(_defaults(rule)) for name, rule in RULES.items()}
+
+
+def measure_params() -> dict[str, dict[str, Any]]:
+    """Every measure's parameters, each in the words of JSON Schema."""
+    return {name: _in_words(_measure_defaults(name)) for name in MEASURES}
 
 
 def _effective_model(spec: ModelSpec) -> ModelSpec:
@@ -86,39 +109,53 @@ def _effective_query(spec: QuerySpec) -> QuerySpec:
         raise Invalid("/query/rule", _unknown("rule", spec.rule, RULES))
     if spec.measure not in MEASURES:
         raise Invalid("/query/measure", _unknown("measure", spec.measure, MEASURES))
-    defaults = _rule_defaults(RULES[spec.rule])
-    _refuse_others("/query/params", spec.params, defaults)
-    for key, value in spec.params.items():
-        _check_rule_param(f"/query/params/{key}", value, _rule_param(key, defaults[key]))
-    return msgspec.structs.replace(spec, params={**defaults, **spec.params})
+    params = _filled_in("/query/params", spec.params, _defaults(RULES[spec.rule]))
+    measure_params = _filled_in("/query/measure_params", spec.measure_params, _measure_defaults(spec.measure))
+    return msgspec.structs.replace(spec, params=params, measure_params=measure_params)
 
 
-def _check_rule_param(pointer: str, value: Any, param: Mapping[str, Any]) -> None:
+def _filled_in(pointer: str, given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    _refuse_others(pointer, given, defaults)
+    for key, value in given.items():
+        _check_number(f"{pointer}/{key}", value, _number_param(key, defaults[key]))
+    return {**defaults, **given}
+
+
+def _check_number(pointer: str, value: Any, param: Mapping[str, Any]) -> None:
     if value is None and "null" in param["type"]:
         return
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _RULE_LIMIT:
-        raise Invalid(pointer, "a rule's parameter is a number")
-    if param["type"] == "integer" and not (isinstance(value, int) and 1 <= value <= _LONGEST_WINDOW):
-        raise Invalid(pointer, f"this is a whole number of samples, from 1 to {_LONGEST_WINDOW}")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LIMIT:
+        raise Invalid(pointer, "this parameter is a number")
+    if param["type"] == "integer" and not (isinstance(value, int) and param["minimum"] <= value <= param["maximum"]):
+        raise Invalid(pointer, f"this is a whole number from {param['minimum']} to {param['maximum']}")
     if value <= param.get("exclusiveMinimum", -math.inf):
         raise Invalid(pointer, "this is greater than 0")
     if param.get("exclusiveMaximum") and not 0 <= value < 1:
         raise Invalid(pointer, "this lies between 0 and 1")
+    if not param.get("minimum", -math.inf) <= value <= param.get("maximum", math.inf):
+        raise Invalid(pointer, f"this lies between {param['minimum']} and {param['maximum']}")
 
 
-def _rule_param(name: str, default: Any) -> dict[str, Any]:
-    """A rule's parameter in the words of JSON Schema."""
+def _in_words(defaults: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _number_param(name, default) for name, default in defaults.items()}
+
+
+def _number_param(name: str, default: Any) -> dict[str, Any]:
+    """A rule's or measure's parameter in the words of JSON Schema."""
     if isinstance(default, int):
-        return {"type": "integer", "default": default, "minimum": 1, "maximum": _LONGEST_WINDOW}
+        low, high = _COUNTS.get(name, (1, _LONGEST_WINDOW))
+        return {"type": "integer", "default": default, "minimum": low, "maximum": high}
     if name in _SHARES:
         return {"type": "number", "default": default, "minimum": 0, "exclusiveMaximum": 1}
-    low = {"exclusiveMinimum": 0} if name in _POSITIVE else {"minimum": -_RULE_LIMIT}
-    return {"type": ["number", "null"] if default is None else "number", "default": default, **low, "maximum": _RULE_LIMIT}
+    if name in _BOUNDS:
+        return {"type": "number", "default": default, "minimum": _BOUNDS[name][0], "maximum": _BOUNDS[name][1]}
+    lowest = {"exclusiveMinimum": 0} if name in _POSITIVE else {"minimum": -_LIMIT}
+    return {"type": ["number", "null"] if default is None else "number", "default": default, **lowest, "maximum": _LIMIT}
 
 
 def _checked(pointer: str, value: Any, param: Param) -> Any:
     kind = type(param.default)
-    if kind is float and type(value) is int and abs(value) <= _RULE_LIMIT:
+    if kind is float and type(value) is int and abs(value) <= _LIMIT:
         value = float(value)
     if type(value) is not kind:
         raise Invalid(pointer, f"this is a {kind.__name__}, by default {param.default!r}")
@@ -155,9 +192,12 @@ def _describe(param: Param) -> dict[str, Any]:
     return {**described, "minLength": 1, "maxLength": MAX_TEXT} if type(param.default) is str else described
 
 
-def _rule_defaults(rule: Callable[..., QueryStrategy]) -> dict[str, Any]:
-    parameters = inspect.signature(rule).parameters.values()
-    return {parameter.name: parameter.default for parameter in parameters}
+def _defaults(made: Callable[..., Any]) -> dict[str, Any]:
+    return {parameter.name: parameter.default for parameter in inspect.signature(made).parameters.values()}
+
+
+def _measure_defaults(name: str) -> dict[str, Any]:
+    return _defaults(INFORMED[name]) if name in INFORMED else {}
 
 
 def _first_line(documented: object) -> str:

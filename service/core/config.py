@@ -44,11 +44,13 @@ class ModelSpec(_Strict, frozen=True):
 
 
 class QuerySpec(_Strict, frozen=True):
-    """The query rule, its parameters, and the measure of utility it works on."""
+    """The query rule and the measure of utility it works on, each with its parameters; whether labels weigh 1 / their probability."""
 
     rule: str = "logit"
     measure: str = "margin"
     params: dict[str, Any] = {}
+    measure_params: dict[str, Any] = {}
+    weighted: bool = False
 
 
 class BudgetSpec(_Strict, frozen=True):

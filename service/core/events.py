@@ -126,7 +126,7 @@ class Erased(_Event, frozen=True):
 class Checkpoint(_Event, frozen=True):
     """The decision state, and the transcript of the serving state after the event `through`.
 
-    `preprocessing` is None where it is too large to be written every second.
+    `preprocessing` is None where it is too large to be written every second. `measure` is what a measure keeps of recent samples.
     """
 
     run: int
@@ -136,6 +136,7 @@ class Checkpoint(_Event, frozen=True):
     mark: Mark
     rule: list[float]
     preprocessing: bytes | None = None
+    measure: bytes = b""
 
 
 Event = Configured | Asked | Withdrawn | Expired | Labelled | Retracted | Skipped | Swapped | Erased | Checkpoint

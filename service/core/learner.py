@@ -12,7 +12,8 @@ import msgspec
 
 from service.core import events, transcript
 from service.core.budget import BudgetManager, Standing
-from service.core.catalogue import build_measure, build_model, build_rule
+from service.core.catalogue import build_companion, build_measure, build_model, build_rule
+from service.core.columns import Vector
 from service.core.config import StreamConfig
 from service.core.digest import digest
 from service.core.errors import CorruptLog
@@ -35,9 +36,11 @@ from service.core.events import (
 from service.core.features import Features
 from service.core.open_queries import Effect, OpenQueries, Sample, Vote
 from service.core.policy import QueryPolicy
-from service.core.records import Applied, Decision, Outcome, Prediction, Query
+from service.core.records import Applied, Decision, Lesson, Outcome, Prediction, Query
 from service.core.taught import Taught
 from service.core.vectoriser import Vectoriser
+
+_LEAST = 0.1  # probability by which a label's weight is divided: a weight of 1,000 would undo what a linear model knows
 
 
 class Learner:
@@ -72,7 +75,8 @@ class Learner:
 
     def decide(self, sample_id: str, features: Features, at: float, *, available: bool = True) -> Decision:
         """Predict, and decide whether to ask; moves the decision state only. A question is not asked until its event is folded."""
-        return self._decided(sample_id, self.taught.predict(self.vectoriser.observe(features)), at, available)
+        vector = self.vectoriser.observe(features)
+        return self._decided(sample_id, vector, self.taught.predict(vector), at, available)
 
     def decisions(self, sample_ids: Sequence[str], samples: Sequence[Features], at: float, *, available: bool = True) -> Iterator[Decision]:
         """Decide about samples in their order, as `decide` does one by one.
@@ -80,13 +84,17 @@ class Learner:
         What preprocessing learns and what the model says depends on no decision, so that comes first, for all. Each decision is made
         when it is drawn: before that, the place of a question that the one before asks must be reserved.
         """
-        predictions = self.taught.predict_all(self.vectoriser.observe_all(samples))
-        for sample_id, probabilities in zip(sample_ids, predictions, strict=True):
-            yield self._decided(sample_id, probabilities, at, available)
+        vectors = self.vectoriser.observe_all(samples)
+        predictions = self.taught.predict_all(vectors)
+        for sample_id, vector, probabilities in zip(sample_ids, vectors, predictions, strict=True):
+            yield self._decided(sample_id, vector, probabilities, at, available)
 
-    def _decided(self, sample_id: str, probabilities: dict[str, float], at: float, available: bool) -> Decision:
+    def _decided(self, sample_id: str, vector: Vector, probabilities: dict[str, float], at: float, available: bool) -> Decision:
         cold = len(self.taught.classes) < 2  # noqa: PLR2004 - nothing can be unsure of one class
-        utility = 1.0 if cold or not probabilities else self.measure(probabilities)
+        if self._informed is not None:
+            utility = self._informed.observe(sample_id, vector, {} if cold else probabilities, self.taught)
+        else:
+            utility = 1.0 if cold or not probabilities else self._measure(probabilities)
         query = self.policy.decide(sample_id, utility, at, cold=cold, available=available)
         return Decision(sample_id, self.version, Prediction.of(probabilities), query)
 
@@ -108,6 +116,11 @@ class Learner:
         vector = self.vectoriser.observe(features) if brought else self.vectoriser.vector(features)
         return Labelled(at, sample_id, label, labeler, self.taught.epoch, features, vector, labeled_at)
 
+    def forget(self, sample_ids: Sequence[str]) -> None:
+        """Take samples out of what the measure keeps of recent ones."""
+        if self._informed is not None:
+            self._informed.forget(sample_ids)
+
     def marked(self) -> Mark:
         """The small part of the decision state as it is now."""
         rule = self.policy.rule
@@ -115,7 +128,8 @@ class Learner:
 
     def checkpointed(self, run: int, at: float, preprocessing: bytes | None) -> Checkpoint:
         """The decision state as it is now, with what the transcript says of the learned state."""
-        return Checkpoint(at, run, self.anchor, self.transcript, self.taught.epoch, self.marked(), self.policy.rule.state(), preprocessing)
+        rule, measure = self.policy.rule.state(), b"" if self._informed is None else self._informed.state()
+        return Checkpoint(at, run, self.anchor, self.transcript, self.taught.epoch, self.marked(), rule, preprocessing, measure)
 
     def resume(self) -> None:
         """Continue the decision state from the last marks that were folded; what was seen since then is forgotten."""
@@ -127,6 +141,8 @@ class Learner:
         saved, rule = self.checkpoint, self.policy.rule
         if saved is not None and saved.preprocessing is not None and saved.epoch == self.taught.epoch:
             self.vectoriser.restore(saved.preprocessing)
+        if saved is not None and saved.measure and saved.mark.ruled == self.ruled and saved.epoch == self.taught.epoch and self._informed:
+            self._informed.restore(saved.measure)
         latest = self.mark if rule.compact else None if saved is None else saved.mark
         if latest is None or latest.ruled != self.ruled:
             return
@@ -176,7 +192,8 @@ class Learner:
 
     def _asked(self, seq: int, event: Asked) -> None:
         self.mark = event.mark
-        sample = Sample(seq, event.at, event.expires_at, event.decision.query.utility)
+        query = event.decision.query
+        sample = Sample(seq, event.at, event.expires_at, query.utility, probability=query.probability)
         self.budget.commit(event.at)
         if not self.queries.ask(event.sample_id, sample):
             self.budget.given_back += 1
@@ -192,18 +209,23 @@ class Learner:
         self._note(seq, effect)
         outcome: Outcome = effect.outcome
         probabilities: dict[str, float] = {}
-        if effect.teach is not None:
+        lesson = None if effect.teach is None else Lesson(effect.teach, self._weight_of(event.sample_id))
+        if lesson is not None:
             self.version += 1
             self.labels += 1
-        if effect.teach is not None and not event.erased:
+        if lesson is not None and not event.erased:
             vector = self.taught.vector_of(event)
-            probabilities = self.taught.predict(vector)
-            learned = self.taught.teach(vector, effect.teach)
+            probabilities = self.taught.witnessed(vector)
+            learned = self.taught.teach(vector, *lesson)
             outcome = outcome if learned else "unlearnable"
             if self.candidate is not None:
-                self.candidate.follow(event, effect.teach)
+                self.candidate.follow(event, lesson)
         self.budget.open = len(self.queries.open)
-        return Applied(outcome, self.version, effect.rebuild, effect.teach), probabilities
+        return Applied(outcome, self.version, effect.rebuild, lesson), probabilities
+
+    def _weight_of(self, sample_id: str) -> float:
+        """The weight of a sample's label: 1, or the inverse of the probability with which it was asked, within bounds."""
+        return 1.0 / max(_LEAST, self.queries.samples[sample_id].probability) if self.config.query.weighted else 1.0
 
     def _note(self, seq: int, effect: Effect) -> None:
         if effect.superseded:
@@ -241,6 +263,7 @@ class Learner:
         if renewed:
             self.checkpoint = None
             self.vectoriser = self.candidate_vectoriser or self.taught.serving_vectoriser()
+            self._measure, self._informed = build_measure(self.config.query)  # other vectors than those it has seen
         self.candidate_vectoriser = None
 
     def _configured(self, seq: int, event: Configured) -> bool:
@@ -253,15 +276,21 @@ class Learner:
         if before.query != event.config.query:
             self.ruled = seq
             self._configure_policy()
-        if before.model == event.config.model:
-            return False
-        self.rebuild_from = seq
-        return True
+        anew = before.model != event.config.model
+        old, new = before.query, event.config.query
+        if (old.measure, old.measure_params) != (new.measure, new.measure_params):
+            self.taught.companion = build_companion(event.config)
+            anew = anew or self.taught.companion is not None
+        anew = anew or old.weighted != new.weighted
+        if anew:
+            self.rebuild_from = seq
+        return anew
 
     def _configure_policy(self) -> None:
         config = self.config
-        self.measure = build_measure(config.query)
-        self.policy = QueryPolicy(build_rule(config.query), config.query.rule, self.budget, config.exploration, self.secret)
+        self._measure, self._informed = build_measure(config.query)
+        word = None if self._informed is None else self._informed.reason
+        self.policy = QueryPolicy(build_rule(config.query), config.query.rule, self.budget, config.exploration, self.secret, word)
 
     def _keep(self, event: Checkpoint) -> None:
         before = self.checkpoint
@@ -325,4 +354,4 @@ class Learner:
 
 def _fresh(epoch: int, config: StreamConfig) -> Taught:
     built = build_model(config.model)
-    return Taught(epoch, built.model, built.vectoriser)
+    return Taught(epoch, built.model, built.vectoriser, build_companion(config))

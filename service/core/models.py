@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from river import forest, linear_model, multiclass, naive_bayes, neighbors, optim, tree
 from river.utils import VectorDict
@@ -47,6 +47,8 @@ class Logistic:
     When a third class appears the first two go on as they are: against-the-rest models of two classes are each other's mirror.
     """
 
+    linear: ClassVar[bool] = True
+
     def __init__(self, learning_rate: float, l2: float) -> None:
         """Start with no class."""
         self._binary: linear_model.LogisticRegression | None = linear_model.LogisticRegression(optim.SGD(learning_rate), l2=l2)
@@ -58,12 +60,12 @@ class Logistic:
         probabilities: dict[int, float] = model.predict_proba_one(x)
         return probabilities
 
-    def learn_one(self, x: dict[str, float], y: int) -> None:
-        """Learn one label."""
+    def learn_one(self, x: dict[str, float], y: int, w: float = 1.0) -> None:
+        """Learn one label of this weight."""
         if self._binary is not None and y > 1:
             self._rest.classifiers = {0: _mirrored(self._binary), 1: self._binary}
             self._binary = None
-        (self._binary or self._rest).learn_one(x, y)
+        (self._binary or self._rest).learn_one(x, y, w=w)
 
 
 def _mirrored(model: linear_model.LogisticRegression) -> linear_model.LogisticRegression:

@@ -35,6 +35,7 @@ class Sample(msgspec.Struct, gc=False):
     taught_seq: int = 0
     skipped: tuple[str, ...] = ()  # labelers who are not to be handed the question again
     erased: bool = False
+    probability: float = 1.0  # with which it was asked
 
     @property
     def state(self) -> str:

@@ -37,10 +37,16 @@ class Coin:
 class QueryPolicy:
     """Decides sample by sample; owns the rule and the account, and moves both with every sample."""
 
-    def __init__(self, rule: QueryStrategy, rule_name: str, budget: BudgetManager, exploration: float, secret: bytes) -> None:
-        """Take the parts; `exploration` is the share of the rate that is asked at random."""
+    def __init__(
+        self, rule: QueryStrategy, rule_name: str, budget: BudgetManager, exploration: float, secret: bytes, measured: str | None = None
+    ) -> None:
+        """Take the parts; `exploration` is the share of the rate that is asked at random.
+
+        `measured` is the measure's word for what is asked because of its utility, where it has one.
+        """
         self.rule = rule
         self.rule_name = rule_name
+        self._word = measured if measured is not None and rule.reason == "uncertain" else rule.reason
         self.budget = budget
         self.coin = Coin(secret)
         self.configure(exploration)
@@ -89,7 +95,7 @@ class QueryPolicy:
     def _asked_as(self, exploring: bool, *, cold: bool) -> Reason:
         if exploring:
             return "exploration"
-        return "cold-start" if cold else self.rule.reason  # type: ignore[return-value]
+        return "cold-start" if cold else self._word  # type: ignore[return-value]
 
     def _cold_limit(self) -> float:
         return 1.0 if self.budget.spent < _COLD_SURE else min(1.0, _COLD_FACTOR * self.budget.spec.rate)

@@ -24,8 +24,8 @@ _EMPTY = "the log of the stream is empty"
 def rebuilt(log: Iterable[Located], superseded: frozenset[int], final: Configured, epoch: int) -> Learner:
     """Fold a stream's log without the `superseded` positions, from the start under the model of `final`, whose epoch is `epoch`.
 
-    Answers made for the same epoch keep their vectors; those of earlier epochs get them from preprocessing that begins anew and
-    sees their features in log order.
+    What learns beside the model is as `final` has it, too. Answers made for the same epoch keep their vectors; those of earlier
+    epochs get them from preprocessing that begins anew and sees their features in log order.
     """
     learner: Learner | None = None
     for seq, event in log:
@@ -41,7 +41,8 @@ def rebuilt(log: Iterable[Located], superseded: frozenset[int], final: Configure
 
 def _under(event: Event, final: Configured) -> Event:
     if isinstance(event, Configured):
-        return msgspec.structs.replace(event, config=msgspec.structs.replace(event.config, model=final.config.model))
+        config = msgspec.structs.replace(event.config, model=final.config.model, query=final.config.query)
+        return msgspec.structs.replace(event, config=config)
     return event
 
 

@@ -10,6 +10,12 @@ import msgspec
 Reason = Literal[
     "cold-start",
     "uncertain",
+    "disagreement",
+    "model-change",
+    "representative",
+    "recurring",
+    "gain",
+    "unknown",
     "exploration",
     "random",
     "periodic",
@@ -85,10 +91,17 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     query: Query
 
 
+class Lesson(NamedTuple):
+    """A label to learn, and how much it weighs."""
+
+    label: str
+    weight: float = 1.0
+
+
 class Applied(NamedTuple):
     """What the fold of an event amounted to."""
 
     outcome: Outcome | None
     model_version: int
     rebuild: bool = False
-    taught: str | None = None
+    taught: Lesson | None = None

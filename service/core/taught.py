@@ -1,12 +1,17 @@
 """A model and the classes it knows: the state that only labels move. It decides nothing and knows neither budget nor log."""
 
 import copy
+import inspect
 import math
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from river import linear_model, multiclass
+
 from service.core.columns import Vector
+from service.core.companions import Companion, Evidence, members_of
 from service.core.events import Labelled
+from service.core.records import Lesson
 from service.core.vectoriser import Vectoriser
 
 _TOLERANCE = 1e-9  # by which a sum of probabilities may miss 1 before it is normalised
@@ -28,14 +33,15 @@ class Taught:
     """A model of one epoch (the position of the configuration that named it), its class codec, and the preprocessing it began with.
 
     `base` gives the vectors of answers that were made for an earlier epoch. It moves with the log alone, unlike the
-    preprocessing that serves.
+    preprocessing that serves. A `companion` learns what the model learns, for a measure that asks more than probabilities.
     """
 
-    def __init__(self, epoch: int, model: Model, base: Vectoriser) -> None:
+    def __init__(self, epoch: int, model: Model, base: Vectoriser, companion: Companion | None = None) -> None:
         """Start with no classes."""
         self.epoch = epoch
         self.model = model
         self.base = base
+        self.companion = companion
         self.classes: list[str] = []
         self._codes: dict[str, int] = {}
 
@@ -56,35 +62,66 @@ class Taught:
         """Return what `predict` says of each."""
         return list(map(self.predict, vectors))
 
-    def teach(self, vector: Vector, label: str) -> bool:
+    def teach(self, vector: Vector, label: str, weight: float = 1.0) -> bool:
         """Learn one label; False where the model raises, and then the label counts as unlearnable."""
         code = self._codes.get(label)
         if code is None:
             code = self._codes[label] = len(self.classes)
             self.classes.append(label)
         try:
-            self.model.learn_one(vector, code)
+            if weight == 1.0:
+                self.model.learn_one(vector, code)
+            else:
+                learn_weighted(self.model, vector, code, weight)
         except Exception:  # noqa: BLE001 - the fold is total: it goes on at any label
             return False
+        if self.companion is not None:
+            self.companion.learn(vector, code)
         return True
+
+    def opinions(self, vector: Vector) -> list[dict[str, float]]:
+        """Return what each member of an ensemble, or of the committee beside the model, predicts; of those that know something."""
+        opinions = (self._said_by(member, vector) for member in members_of(self.model, self.companion))
+        return [opinion for opinion in opinions if opinion]
+
+    def frequencies(self, vector: Vector, bandwidth: float) -> list[float] | None:
+        """Return how many labels of each class, by code, stand around a vector; None without such evidence."""
+        evidence = self.companion
+        return evidence.frequencies(vector, len(self.classes), bandwidth) if isinstance(evidence, Evidence) else None
+
+    def witnessed(self, vector: Vector) -> dict[str, float]:
+        """Return what is to be proven of a vector: the prediction, and what the companion says, under names that no class has."""
+        said = [] if self.companion is None else self.companion.imprint(vector)
+        return self.predict(vector) | {f"\0{number}": value for number, value in enumerate(said)}
+
+    @property
+    def linear(self) -> bool:
+        """Whether the model is linear in its vectors."""
+        return is_linear(self.model)
 
     def vector_of(self, answer: Labelled) -> Vector:
         """Return the vector to learn: the answer's own, or one made here if it was made for another model."""
         return answer.vector if answer.epoch == self.epoch else self.base.observe(answer.features)
 
-    def follow(self, answer: Labelled, label: str) -> None:
+    def follow(self, answer: Labelled, lesson: Lesson) -> None:
         """Learn what an answer taught the serving model."""
-        self.teach(self.vector_of(answer), label)
+        self.teach(self.vector_of(answer), *lesson)
 
     def under(self, epoch: int) -> "Taught":
         """Return this model in the place of one of another epoch, which nobody will ask."""
-        stand_in = Taught(epoch, self.model, self.base)
+        stand_in = Taught(epoch, self.model, self.base, self.companion)
         stand_in.classes, stand_in._codes = self.classes, self._codes
         return stand_in
 
     def serving_vectoriser(self) -> Vectoriser:
         """Return a copy of the preprocessing, which serving then moves with every sample."""
         return copy.deepcopy(self.base)
+
+    def _said_by(self, member: Model, vector: Vector) -> dict[str, float]:
+        try:
+            return self._sound(member.predict_proba_one(vector))
+        except Exception:  # noqa: BLE001 - a broken member has no opinion
+            return {}
 
     def _sound(self, raw: Any) -> dict[str, float]:
         if len(raw) == 2 and len(self.classes) == 2:  # noqa: PLR2004 - nearly every stream has two classes
@@ -106,3 +143,18 @@ class Taught:
         if abs(total - 1.0) > _TOLERANCE:
             return {name: value / total for name, value in probabilities.items()}
         return probabilities
+
+
+def learn_weighted(model: Any, vector: Vector, code: int, weight: float) -> None:
+    """Learn a label of another weight than 1: as such where the model knows weights, else as often, rounded."""
+    if "w" in inspect.signature(model.learn_one).parameters:
+        model.learn_one(vector, code, w=weight)
+        return
+    for _ in range(round(weight)):
+        model.learn_one(vector, code)
+
+
+def is_linear(model: Any) -> bool:
+    """Whether a model's outputs are linear in its vectors, up to a function of one output each or of all."""
+    inside = model.classifier if isinstance(model, multiclass.OneVsRestClassifier) else model
+    return getattr(model, "linear", False) or isinstance(inside, linear_model.base.GLM | linear_model.SoftmaxRegression)

@@ -305,6 +305,13 @@ BAD = {
     ),
     "unknown rule": put(b'{"query": {"rule": "best"}}', "#/query/rule"),
     "unknown measure": put(b'{"query": {"measure": "best"}}', "#/query/measure"),
+    "parameter of another measure": put(
+        b'{"query": {"measure": "density", "measure_params": {"members": 3}}}', "#/query/measure_params/members"
+    ),
+    "parameter of a measure that has none": put(b'{"query": {"measure_params": {"beta": 3}}}', "#/query/measure_params/beta"),
+    "committee of one": put(b'{"query": {"measure": "committee", "measure_params": {"members": 1}}}', "#/query/measure_params/members"),
+    "window without end": put(b'{"query": {"measure": "density", "measure_params": {"recent": 9999}}}', "#/query/measure_params/recent"),
+    "negative exponent": put(b'{"query": {"measure": "density", "measure_params": {"beta": -1}}}', "#/query/measure_params/beta"),
     "unknown parameter of a rule": put(b'{"query": {"params": {"x": 1}}}', "#/query/params/x"),
     "huge parameter of a rule": put(b'{"query": {"params": {"gain": 1e308}}}', "#/query/params/gain"),
     "patch of a negative rate": patch(b'{"budget": {"rate": -1}}', "#/budget/rate"),

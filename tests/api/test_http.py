@@ -36,7 +36,16 @@ async def test_a_patch_with_another_rule_begins_with_its_own_parameters(client):
     """Parameters of one rule are not carried over to another."""
     patched = await client.patch("/v1/streams/s", json={"query": {"rule": "split"}})
 
-    assert patched.json()["config"]["query"] == {"rule": "split", "measure": "margin", "params": {"step": 0.01, "share": 0.1}}
+    query = patched.json()["config"]["query"]
+    assert (query["rule"], query["measure"], query["params"]) == ("split", "margin", {"step": 0.01, "share": 0.1})
+
+
+async def test_a_patch_with_another_measure_begins_with_its_own_parameters(client):
+    """Parameters of one measure are not carried over to another."""
+    await client.patch("/v1/streams/s", json={"query": {"measure": "density", "measure_params": {"beta": 2}}})
+    patched = await client.patch("/v1/streams/s", json={"query": {"measure": "committee"}})
+
+    assert patched.json()["config"]["query"]["measure_params"] == {"members": 5}
 
 
 async def test_a_sample_gets_the_shape_of_the_contract(client):

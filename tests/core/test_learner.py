@@ -1,18 +1,23 @@
 """The fold and the decisions: the log rebuilds everything, and marks continue what moves with every sample."""
 
+import itertools
 import math
 import random
 
+import msgspec
+import numpy as np
 import pytest
 
 from service.core import events
 from service.core.catalogue import effective
+from service.core.digest import digest
 from service.core.errors import CorruptLog
-from service.core.events import Asked, Checkpoint, Configured, Expired, Labelled
+from service.core.events import Asked, Checkpoint, Configured, Expired, Labelled, Swapped
 from service.core.freezer import freeze, thaw
 from service.core.learner import Learner
+from service.core.measures import INFORMED, MEASURES
 from service.core.models import MODELS
-from service.core.rebuild import fold
+from service.core.rebuild import fold, rebuild_of
 from service.core.rules import RULES
 
 
@@ -286,3 +291,156 @@ def test_a_third_class_is_learned_late():
 
     assert [prediction.label for prediction in predicted] == ["a", "b", "c"]
     assert [type(event) for _, event in book.log[1:3]] == [Labelled, Labelled]
+
+
+INFORMED_RUNS = [(measure, model) for measure in INFORMED for model in ("logistic", "adaptive-random-forest")]
+
+
+@pytest.mark.parametrize(("measure", "model"), INFORMED_RUNS)
+def test_what_learns_beside_the_model_is_rebuilt_and_continued(measure, model):
+    """A fold of the log's bytes has the same state, companions included; a twin from the log goes on as the one that served."""
+    book = Book({"model": {"type": model}, "query": {"measure": measure}, "budget": {"rate": 0.2}})
+    drive(book, random.Random(2), 150)
+    book.checkpoint()
+    twin = Book()
+    twin.log, twin.learner = list(book.log), fold(book.read)
+    twin.learner.resume()
+
+    assert twin.learner.fingerprint() == book.learner.fingerprint()
+    assert drive(twin, random.Random(3), 100, "later-") == drive(book, random.Random(3), 100, "later-")
+    assert twin.learner.fingerprint() == book.learner.fingerprint()
+
+
+@pytest.mark.parametrize("measure", ["committee", "probabilistic"])
+def test_a_companion_that_lost_a_label_is_another_state(measure):
+    """The canonical hash covers what learns beside the model."""
+    book = Book({"query": {"measure": measure}})
+    drive(book, random.Random(2), 60)
+    before = book.learner.fingerprint()
+    book.learner.taught.companion.learn({"x": 1.0}, 0)
+
+    assert book.learner.fingerprint() != before
+
+
+@pytest.mark.parametrize("measure", ["committee", "probabilistic"])
+def test_the_transcript_tells_what_a_companion_served(measure):
+    """A companion that learned what is in no log is found out by the next label, though the model predicts the same."""
+    book = Book({"query": {"measure": measure}})
+    drive(book, random.Random(2), 60)
+    for _ in range(3):
+        book.learner.taught.companion.learn(book.learner.vectoriser.vector({"x": 0.5, "y": 0.5}), 0)
+    book.label("extra", "pos", {"x": 0.5, "y": 0.5}, brought=True)
+
+    assert fold(book.read).transcript != book.learner.transcript
+
+
+@pytest.mark.parametrize("measure", INFORMED)
+def test_a_snapshot_keeps_what_learns_beside_the_model(measure):
+    """A state that was frozen and thawed half way decides and learns as the one that served throughout."""
+    book = Book({"query": {"measure": measure}, "budget": {"rate": 0.2}})
+    drive(book, random.Random(5), 100)
+    book.checkpoint()
+    half = Learner.of(thaw(freeze(book.learner.learned())))
+    twin = Book()
+    twin.log, twin.learner = list(book.log), half
+
+    assert drive(twin, random.Random(6), 100, "later-") == drive(book, random.Random(6), 100, "later-")
+    assert half.fingerprint() == book.learner.fingerprint()
+
+
+@pytest.mark.parametrize("measure", ["committee", "epistemic"])
+def test_after_a_correction_the_companion_never_knew_the_first_label(measure):
+    """The rebuilt companion equals the one of a stream in which the corrected label was never given."""
+    book = Book({"query": {"measure": measure}})
+    for number in range(40):
+        book.label(str(number), "ab"[number % 2], {"x": math.sin(number)}, brought=True)
+    first = next(seq for seq, event in book.log if isinstance(event, Labelled) and event.sample_id == "7")
+    book.label("7", "a", {"x": math.sin(7)})
+    rebuilt = rebuild_of(book.learner.superseded, book.read, book.learner.seq)
+    clean = fold(lambda after, upto: [item for item in book.read(after, upto) if item[0] != first])
+
+    assert digest(rebuilt.companion) == digest(clean.taught.companion)
+    assert digest(rebuilt.companion) != digest(book.learner.taught.companion)
+
+
+def test_a_measure_that_is_chosen_later_is_taught_by_a_rebuild():
+    """The new companion begins empty, a rebuild is due, and its swap brings one that learned every label."""
+    book, always = Book({"query": {"measure": "margin"}}), Book({"query": {"measure": "committee"}})
+    for each in (book, always):
+        for number in range(30):
+            each.label(str(number), "ab"[number % 2], {"x": math.sin(number)}, brought=True)
+    assert book.append(Configured(1.0, effective({"query": {"measure": "committee"}}))).rebuild
+    fresh = digest(book.learner.taught.companion)
+    book.learner.candidate = rebuild_of(book.learner.superseded, book.read, book.learner.seq)
+    book.append(Swapped(2.0, book.learner.rebuild_from))
+
+    assert digest(book.learner.taught.companion) == digest(always.learner.taught.companion) != fresh
+    assert book.learner.rebuild_from == 0
+    assert fold(book.read).fingerprint() == book.learner.fingerprint()
+
+
+def test_a_measure_without_a_companion_needs_no_rebuild():
+    """Changing to a measure of the probabilities alone drops what learned beside the model."""
+    book = Book({"query": {"measure": "committee"}})
+    drive(book, random.Random(1), 50)
+
+    assert not book.append(Configured(1.0, effective({"query": {"measure": "entropy"}}))).rebuild
+    assert book.learner.taught.companion is None
+
+
+@pytest.mark.parametrize("measure", ["density", "cognitive", "probabilistic"])
+def test_a_sample_is_taken_out_of_what_the_measure_keeps(measure):
+    """After it is forgotten no checkpoint holds the sketch of a sample."""
+    book = Book({"query": {"measure": measure}})
+    for number in range(6):
+        book.learner.decide(str(number), {"x": math.sin(number)}, 0.0)
+    book.learner.decide("secret", {"x": 0.1}, 0.0)
+    sketch = np.float32(book.learner.vectoriser.vector({"x": 0.1})["x"]).tobytes()
+    assert sketch in book.learner.checkpointed(1, 0.0, None).measure
+    book.learner.forget(["secret", "unknown"])
+
+    assert sketch not in book.learner.checkpointed(1, 0.0, None).measure
+
+
+@pytest.mark.parametrize(("rule", "measure"), list(itertools.product(RULES, MEASURES)))
+def test_every_rule_takes_every_measure(rule, measure):
+    """Together they ask, keep the budget at every prefix, and say why they asked."""
+    book = Book({"query": {"rule": rule, "measure": measure}, "budget": {"rate": 0.2, "burst": 10}})
+    decided = drive(book, random.Random(7), 120)
+    word = RULES[rule]().reason
+    measured = INFORMED[measure].reason if measure in INFORMED and word == "uncertain" else word
+    asked = [decision.query for decision in decided if decision.query.ask]
+
+    assert asked
+    assert all(query.budget.asked <= 0.2 * query.budget.seen + 10 for query in asked)
+    assert {query.reason for query in asked} <= {"cold-start", "exploration", measured}
+
+
+def asked_at(book, sample_id, probability):
+    """Commit a question with this probability."""
+    decision = book.learner.decide(sample_id, {"x": 1.0}, 0.0)
+    query = msgspec.structs.replace(decision.query, ask=True, probability=probability)
+    book.append(book.learner.question(msgspec.structs.replace(decision, query=query), {"x": 1.0}))
+
+
+@pytest.mark.parametrize(("probability", "weight"), [(1.0, 1.0), (0.5, 2.0), (0.25, 4.0), (0.01, 10.0)])
+def test_labels_weigh_the_inverse_of_their_probability_where_that_is_wanted(probability, weight):
+    """With `query.weighted` a label is learned with 1/p, at most 10; without it, and where nobody was asked, with 1."""
+    for weighted in (False, True):
+        book, twin = Book({"query": {"weighted": weighted}}), Book()
+        asked_at(book, "a", probability)
+        applied = book.label("a", "pos", {"x": 1.0})
+        twin.learner.decide("a", {"x": 1.0}, 0.0)
+        twin.learner.taught.teach({"x": 0.0}, "pos", applied.taught.weight)
+
+        assert applied.taught == ("pos", weight if weighted else 1.0)
+        assert book.learner.taught.model._binary.intercept == twin.learner.taught.model._binary.intercept
+    assert book.label("b", "neg", {"x": 2.0}, brought=True).taught == ("neg", 1.0)
+
+
+def test_models_without_weights_learn_a_heavy_label_more_often():
+    """A k-NN model that knows no weights remembers a label of weight 3 three times."""
+    book = Book({"model": {"type": "knn"}})
+    book.learner.taught.teach({"x": 1.0}, "pos", 3.0)
+
+    assert len(book.learner.taught.model._nn.window) == 3

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from service.core.rules import RULES, Account
+from service.core.rules.iwal import ImportanceWeighted
 from service.core.rules.logit import Logit
 from service.core.rules.periodic import Periodic
 from service.core.rules.quantile import Quantile
@@ -245,3 +246,41 @@ def test_states_that_are_compact_are_short(name):
     for i in range(1_000):
         rule.update(i / 1_000, FRESH, asks=False)
     assert not rule.compact or len(rule.state()) <= 4
+
+
+# The importance-weighted rule
+
+
+def slack_of(account):
+    """The slack e of the importance-weighted rule with a grant of 40: exp(2 - balance / 4)."""
+    return math.exp(2.0 - account.balance / 4.0)
+
+
+def test_importance_weighted_is_the_root_of_its_equation():
+    """Where it is no certainty, p solves 1 - u = sqrt(e/p) + e/p (Beygelzimer et al. 2010, their constants 1)."""
+    for balance in (12.0, 20.0, 40.0):
+        account = replace(FRESH, balance=balance)
+        for utility in (0.0, 0.3, 0.6):
+            p, e = probability(ImportanceWeighted(), utility, account), slack_of(account)
+            assert p == 1.0 or math.sqrt(e / p) + e / p == pytest.approx(1.0 - utility)
+
+
+def test_importance_weighted_by_hand():
+    """With e = 0.01 and G = 0.75, sqrt(1 + 3) - 1 = 1, so that p = 4 x 0.01."""
+    account = replace(FRESH, balance=(2.0 - math.log(0.01)) * 4.0)
+    assert probability(ImportanceWeighted(), 0.25, account) == pytest.approx(0.04)
+    assert ImportanceWeighted().query(0.25, account).threshold == pytest.approx(1.0 - 0.1 - 0.01)
+    assert probability(ImportanceWeighted(), 0.9, account) == 1.0
+
+
+def test_importance_weighted_gives_every_sample_a_chance():
+    """Even certainty is asked about with some probability, the less the more was spent."""
+    chances = [probability(ImportanceWeighted(), 0.0, replace(FRESH, balance=balance)) for balance in (20.0, 30.0, 40.0)]
+    assert 1.0 > chances[0] > chances[1] > chances[2] > 0.0
+
+
+@given(low=utilities, high=utilities, account=accounts)
+def test_importance_weighted_asks_rather_about_the_less_sure(low, high, account):
+    """The probability never falls with utility."""
+    low, high = sorted((low, high))
+    assert probability(ImportanceWeighted(), low, account) <= probability(ImportanceWeighted(), high, account)

@@ -3,6 +3,7 @@
 import asyncio
 import struct
 
+import numpy as np
 import pytest
 
 from service.core.errors import Conflict, StorageFull, UnknownSample
@@ -353,3 +354,25 @@ async def test_nothing_of_a_deleted_stream_follows_its_drop(build):
         await house.engine.journal.settled()
 
         assert list(house.log.read(name, 0, 2**62)) == []
+
+
+@pytest.mark.parametrize("measure", ["density", "cognitive", "probabilistic"])
+@pytest.mark.parametrize("asked", [True, False])
+async def test_an_erased_sample_is_gone_from_what_a_measure_keeps(house, measure, asked):
+    """No checkpoint holds the sketch of a sample that was erased, nor its words, whether it was asked or only seen."""
+    model = {"pipeline": [{"class": "feature_extraction.BagOfWords", "params": {"on": "t"}}, {"class": "naive_bayes.MultinomialNB"}]}
+    budget = {"rate": float(asked), "burst": 0}
+    await house.administration.put("s", {"model": model, "query": {"measure": measure}, "budget": budget})
+    await house.settled()
+    for number in range(5):
+        await house.flow.observe("s", f"n{number}", {"t": "plain words"})
+    await house.flow.observe("s", "secret", {"t": " ".join(["unheard"] * 77)})
+    sketch = np.float32(77.0).tobytes()
+    house.engine.checkpoints.write(house.engine.streams["s"], final=True)
+    await house.settled()
+    assert any(sketch in event.measure for event in events(house, Checkpoint))
+    await house.flow.erase("s", "secret")
+    await house.settled()
+
+    kept = [event.measure for event in events(house, Checkpoint)] + [house.learner()._informed.state()]
+    assert not any(sketch in state or b"unheard" in state for state in kept)

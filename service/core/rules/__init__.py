@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from service.core.rules.base import Account, QueryStrategy, Stateless, Verdict
+from service.core.rules.iwal import ImportanceWeighted
 from service.core.rules.logit import Logit
 from service.core.rules.periodic import Periodic
 from service.core.rules.quantile import Quantile
@@ -18,6 +19,7 @@ RULES: Mapping[str, Callable[..., QueryStrategy]] = MappingProxyType(
         "random-variable-uncertainty": RandomVariableUncertainty,
         "split": Split,
         "quantile": Quantile,
+        "importance-weighted": ImportanceWeighted,
         "random": Random,
         "periodic": Periodic,
     }

@@ -1,13 +1,9 @@
-"""How unsure a prediction is, as a utility in [0, 1]: the higher, the more a label is worth. Pure functions of probabilities.
+"""How unsure a prediction is. Pure functions of probabilities.
 
 Definitions: Settles, Active Learning Literature Survey (2009), section 3.1.
 """
 
 import math
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
-
-Measure = Callable[[dict[str, float]], float]
 
 
 def least_confidence(probabilities: dict[str, float]) -> float:
@@ -44,6 +40,3 @@ def entropy(probabilities: dict[str, float]) -> float:
         return 0.0
     total = -math.fsum(p * math.log(p) for p in probabilities.values() if p > 0)
     return min(1.0, total / math.log(len(probabilities)))
-
-
-MEASURES: Mapping[str, Measure] = MappingProxyType({"least-confidence": least_confidence, "margin": margin, "entropy": entropy})
