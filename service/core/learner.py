@@ -176,8 +176,8 @@ class Learner:
 
     def _asked(self, seq: int, event: Asked) -> None:
         self.mark = event.mark
-        sample = Sample(seq, event.at, event.expires_at, event.decision.query.utility)
         self.budget.commit(event.at)
+        sample = Sample(seq, event.at, event.expires_at, event.decision.query.utility, ordinal=self.budget.asked)
         if not self.queries.ask(event.sample_id, sample):
             self.budget.given_back += 1
 
@@ -191,6 +191,8 @@ class Learner:
         effect = self.queries.label(event.sample_id, Vote(intern(event.labeler), intern(event.label), seq), event.at)
         self._note(seq, effect)
         outcome: Outcome = effect.outcome
+        if outcome == "learned":
+            self.budget.hear(self.queries.samples[event.sample_id].ordinal)
         probabilities: dict[str, float] = {}
         if effect.teach is not None:
             self.version += 1

@@ -35,6 +35,7 @@ class Sample(msgspec.Struct, gc=False):
     taught_seq: int = 0
     skipped: tuple[str, ...] = ()  # labelers who are not to be handed the question again
     erased: bool = False
+    ordinal: int = 0  # its number among the stream's questions
 
     @property
     def state(self) -> str:
