@@ -286,3 +286,18 @@ def test_a_third_class_is_learned_late():
 
     assert [prediction.label for prediction in predicted] == ["a", "b", "c"]
     assert [type(event) for _, event in book.log[1:3]] == [Labelled, Labelled]
+
+
+def test_how_late_answers_are_is_learned_from_the_log():
+    """Questions that are asked before an answer comes move a mean by a fifth; a label nobody asked for says nothing of it."""
+    book = Book()
+    for name in "abcd":
+        assert book.sample(name, {"x": 1.0}).query.ask
+    book.label("z", "pos", {"x": 2.0}, brought=True)
+    assert book.learner.budget.late == 0.0
+    book.label("a", "pos", {"x": 1.0})
+    assert book.learner.budget.late == pytest.approx(0.2 * 3)
+    book.label("d", "neg", {"x": 1.0})
+    assert book.learner.budget.late == pytest.approx(0.8 * 0.6)
+
+    assert fold(book.read).budget.late == Learner.of(thaw(freeze(book.learner.learned()))).budget.late == book.learner.budget.late
