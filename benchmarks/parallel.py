@@ -23,11 +23,21 @@ def pin_hash_seed() -> None:
         os.execve(sys.executable, [sys.executable, "-m", name, *sys.argv[1:]], {**os.environ, "PYTHONHASHSEED": "0"})  # noqa: S606
 
 
-def run_all(work: Callable[[Job], Found], jobs: Sequence[Job], title: str) -> Iterator[tuple[Job, Found]]:
-    """Yield every job with what came of it, as they end."""
+def run_all(work: Callable[[Job], Found], jobs: Sequence[Job], title: str, processes: int = PROCESSES) -> Iterator[tuple[Job, Found]]:
+    """Yield every job with what came of it, as they end; one process is this one."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress, ProcessPoolExecutor(PROCESSES) as pool:
+    with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task(title, total=len(jobs))
-        for future in as_completed(waiting := {pool.submit(work, job): job for job in jobs}):
+        for pair in _here(work, jobs) if processes == 1 else _elsewhere(work, jobs, processes):
             progress.advance(task)
+            yield pair
+
+
+def _here(work: Callable[[Job], Found], jobs: Sequence[Job]) -> Iterator[tuple[Job, Found]]:
+    return ((job, work(job)) for job in jobs)
+
+
+def _elsewhere(work: Callable[[Job], Found], jobs: Sequence[Job], processes: int) -> Iterator[tuple[Job, Found]]:
+    with ProcessPoolExecutor(processes) as pool:
+        for future in as_completed(waiting := {pool.submit(work, job): job for job in jobs}):
             yield waiting[future], future.result()

@@ -15,6 +15,8 @@ from service.core.rules.base import Account
 _RESERVE = 10.0  # questions kept for exploration
 _RESERVE_SHARE = 0.2  # of the start-up grant, where that is less
 
+_HEARD = 0.2  # weight of the last answer in how late answers are
+
 _HOUR, _DAY = 3_600, 86_400  # seconds
 _MONDAY = 3  # 1970-01-01 was a Thursday
 _PERIODS = ("hour", "day", "week", "total")
@@ -53,15 +55,16 @@ class Standing(NamedTuple):
 class BudgetManager:
     """Rate, start-up grant, bank, caps by count and money, open questions.
 
-    Learned, from the log: `asked`, `given_back`, `open` and the periods' counts. Of the decision state: `seen` and `due`. In between:
-    questions that are reserved, decided but not yet in the log, which count as asked everywhere. Floats are exact enough: up to a
-    million labels they keep the law for every rate of at most eight decimals.
+    Learned, from the log: `asked`, `given_back`, `open`, `late` and the periods' counts. Of the decision state: `seen` and `due`. In
+    between: questions that are reserved, decided but not yet in the log, which count as asked everywhere. Floats are exact enough: up to
+    a million labels they keep the law for every rate of at most eight decimals.
     """
 
     def __init__(self, spec: BudgetSpec) -> None:
         """Start an empty account."""
         self.seen = 0
         self.asked = self.given_back = self.open = 0
+        self.late = 0.0  # questions asked between a question and its answer, a moving mean
         self.last_at = self._asked_at = 0.0
         self._periods: dict[str, tuple[int, int]] = {}  # the running period of each kind: its number, and questions asked in it
         self._reserved: Counter[int] = Counter()  # by hour
@@ -117,7 +120,7 @@ class BudgetManager:
 
     def account(self, rate: float, due: float, spent: int) -> Account:
         """What a rule may know, with `rate` its own share of samples; `due` and `spent` as they are now."""
-        return Account(rate, spent - due, self._grant, due + self.spec.burst - spent >= 1.0 + self.reserve)
+        return Account(rate, spent - due, self._grant, due + self.spec.burst - spent >= 1.0 + self.reserve, self.late)
 
     def view(self, due: float, spent: int, asking: int) -> BudgetView:
         """The account as a decision shows it, with the question that it is `asking`; `due` and `spent` as they are now."""
@@ -150,6 +153,11 @@ class BudgetManager:
             period = period_of(per, self._asked_at)
             self._periods[per] = (period, 1 + self._asked_in(per, period))
 
+    def hear(self, ordinal: int) -> None:
+        """Fold the answer that a question teaches by, the `ordinal`-th that was asked; 0 is a sample that nobody was asked about."""
+        if ordinal:
+            self.late += _HEARD * (self.asked - ordinal - self.late)
+
     def standing(self) -> Standing:
         """The decision state, as a mark in the log keeps it."""
         return Standing(self.seen, self._base_seen, self._base_due, self.spec.rate, self.last_at)
@@ -167,6 +175,7 @@ class BudgetManager:
             "asked": self.asked,
             "given_back": self.given_back,
             "open": self.open,
+            "late": self.late,
             "asked_at": self._asked_at,
             "periods": dict(self._periods),
         }
@@ -174,6 +183,7 @@ class BudgetManager:
     def restore(self, learned: dict[str, Any]) -> None:
         """Continue what `learned` gave."""
         self.asked, self.given_back, self.open = learned["asked"], learned["given_back"], learned["open"]
+        self.late = learned["late"]
         self._asked_at = learned["asked_at"]
         self.last_at = max(self.last_at, self._asked_at)
         self._periods = dict(learned["periods"])

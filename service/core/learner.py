@@ -193,8 +193,9 @@ class Learner:
     def _asked(self, seq: int, event: Asked) -> None:
         self.mark = event.mark
         query = event.decision.query
-        sample = Sample(seq, event.at, event.expires_at, query.utility, probability=query.probability)
         self.budget.commit(event.at)
+        ordinal = self.budget.asked
+        sample = Sample(seq, event.at, event.expires_at, query.utility, probability=query.probability, ordinal=ordinal)
         if not self.queries.ask(event.sample_id, sample):
             self.budget.given_back += 1
 
@@ -208,6 +209,8 @@ class Learner:
         effect = self.queries.label(event.sample_id, Vote(intern(event.labeler), intern(event.label), seq), event.at)
         self._note(seq, effect)
         outcome: Outcome = effect.outcome
+        if outcome == "learned":
+            self.budget.hear(self.queries.samples[event.sample_id].ordinal)
         probabilities: dict[str, float] = {}
         lesson = None if effect.teach is None else Lesson(effect.teach, self._weight_of(event.sample_id))
         if lesson is not None:

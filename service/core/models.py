@@ -1,15 +1,14 @@
 """The named models, built from River. A model is added by one function and one entry; nothing else changes."""
 
-import copy
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
-from river import forest, linear_model, multiclass, naive_bayes, neighbors, optim, tree
-from river.utils import VectorDict
+from river import forest, naive_bayes, neighbors, tree
 
 from service.core import deterministic
 from service.core.columns import Words
+from service.core.logistic import Logistic
 from service.core.vectoriser import Plain, Text, Vectoriser
 
 SEED = 42
@@ -41,42 +40,8 @@ class Named(NamedTuple):
     about: str
 
 
-class Logistic:
-    """River's logistic regression: one binary model for two classes, one against the rest from the third class on.
-
-    When a third class appears the first two go on as they are: against-the-rest models of two classes are each other's mirror.
-    """
-
-    linear: ClassVar[bool] = True
-
-    def __init__(self, learning_rate: float, l2: float) -> None:
-        """Start with no class."""
-        self._binary: linear_model.LogisticRegression | None = linear_model.LogisticRegression(optim.SGD(learning_rate), l2=l2)
-        self._rest = multiclass.OneVsRestClassifier(self._binary.clone())
-
-    def predict_proba_one(self, x: dict[str, float]) -> dict[int, float]:
-        """Return a probability a class code."""
-        model: Any = self._binary or self._rest
-        probabilities: dict[int, float] = model.predict_proba_one(x)
-        return probabilities
-
-    def learn_one(self, x: dict[str, float], y: int, w: float = 1.0) -> None:
-        """Learn one label of this weight."""
-        if self._binary is not None and y > 1:
-            self._rest.classifiers = {0: _mirrored(self._binary), 1: self._binary}
-            self._binary = None
-        (self._binary or self._rest).learn_one(x, y, w=w)
-
-
-def _mirrored(model: linear_model.LogisticRegression) -> linear_model.LogisticRegression:
-    mirror = copy.deepcopy(model)
-    mirror.intercept = -model.intercept
-    mirror._weights = VectorDict({name: -weight for name, weight in model.weights.items()})  # noqa: SLF001 - River has no setter
-    return mirror
-
-
 def _logistic(params: Params) -> Built:
-    return Built(Plain(), Logistic(params["learning_rate"], params["l2"]))
+    return Built(Plain(), Logistic(params["learning_rate"], params["drift"]))
 
 
 def _naive_bayes(params: Params) -> Built:  # noqa: ARG001 - it has none
@@ -102,18 +67,19 @@ def _knn(params: Params) -> Built:
 
 def _text(params: Params) -> Built:
     words = Words(params["field"], hashing=params["hashing"], columns=params["columns"])
-    return Built(Text(words), Logistic(params["learning_rate"], params["l2"]))
+    return Built(Text(words), Logistic(params["learning_rate"], params["drift"], joint=0))
 
 
 _GRACE = Param(50, 1, 100_000, "labels between attempts to split a leaf")
 _DEPTH = Param(20, 1, 100, "levels of a tree")
-_L2 = Param(0.0, 0.0, 10.0, "L2 penalty")
+_PRIOR = "prior variance of a weight: the size of its first step; it falls as labels come"
+_DRIFT = "share of the learning rate that a label brings back, since the world moves"
 
 MODELS: Mapping[str, Named] = MappingProxyType(
     {
         "logistic": Named(
             _logistic,
-            {"learning_rate": Param(0.05, 1e-6, 10.0, "step of stochastic gradient descent"), "l2": _L2},
+            {"learning_rate": Param(0.5, 1e-6, 1_000.0, _PRIOR), "drift": Param(0.01, 0.0, 1.0, _DRIFT)},
             "logistic regression; one against the rest for three classes and more",
         ),
         "naive-bayes": Named(_naive_bayes, {}, "Gaussian naive Bayes"),
@@ -137,8 +103,8 @@ MODELS: Mapping[str, Named] = MappingProxyType(
                 "field": Param("text", about="the feature that holds the text"),
                 "hashing": Param(default=False, about="share columns between words by hash"),
                 "columns": Param(50_000, 16, 1_000_000, "columns for words"),
-                "learning_rate": Param(1.0, 1e-6, 10.0, "step of stochastic gradient descent"),
-                "l2": _L2,
+                "learning_rate": Param(30.0, 1e-6, 1_000.0, _PRIOR),
+                "drift": Param(0.0003, 0.0, 1.0, _DRIFT),
             },
             "logistic regression on TF-IDF weighted words of a text field",
         ),

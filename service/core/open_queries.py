@@ -36,6 +36,7 @@ class Sample(msgspec.Struct, gc=False):
     skipped: tuple[str, ...] = ()  # labelers who are not to be handed the question again
     erased: bool = False
     probability: float = 1.0  # with which it was asked
+    ordinal: int = 0  # its number among the stream's questions
 
     @property
     def state(self) -> str:

@@ -1,6 +1,7 @@
 """Prequential runs: every sample is predicted before it is learned, by the same learner and events as in service; no log, no clock.
 
-Three arms over one loop: `queried` asks as the service does, `sampled` buys exactly k labels at random, `full` buys every label.
+Four arms over one loop: `queried` asks as the service does, `sampled` buys exactly k labels at random, `full` buys every label, and
+`chosen` buys what somebody else decides to.
 Everything is deterministic in its arguments, except the time that decisions took.
 """
 
@@ -93,11 +94,39 @@ def queried(
 
 
 def sampled(
-    stream: Sequence[Pair], config: Mapping[str, Any], *, labels: int, seed: int = 0, delay: int = 0, interval: float = INTERVAL
+    stream: Sequence[Pair],
+    config: Mapping[str, Any],
+    *,
+    labels: int,
+    seed: int = 0,
+    delay: int = 0,
+    lost: float = 0.0,
+    interval: float = INTERVAL,
 ) -> Run:
-    """Buy exactly so many labels of samples drawn uniformly, with the same model; preprocessing sees every sample all the same."""
-    chosen = frozenset(random.Random(seed).sample(range(len(stream)), labels))
-    return _Desk(effective(config), seed, interval).run(stream, lambda place, *_: True if place in chosen else None, delay)
+    """Buy exactly so many labels of samples drawn uniformly, with the same model; preprocessing sees every sample all the same.
+
+    A share `lost` of them never arrives.
+    """
+    places = frozenset(random.Random(seed).sample(range(len(stream)), labels))
+    fates = random.Random(seed)
+
+    def buy(place: int, decision: Decision, features: Features) -> bool | None:
+        del decision, features
+        return fates.random() >= lost if place in places else None
+
+    return _Desk(effective(config), seed, interval).run(stream, buy, delay)
+
+
+def chosen(
+    stream: Iterable[Pair], config: Mapping[str, Any], wants: Callable[[Decision], bool], *, delay: int = 0, interval: float = INTERVAL
+) -> Run:
+    """Buy what `wants` says of each sample, in their order, whatever the service would have asked; the model is the same."""
+
+    def buy(place: int, decision: Decision, features: Features) -> bool | None:
+        del place, features
+        return True if wants(decision) else None
+
+    return _Desk(effective(config), 0, interval).run(stream, buy, delay)
 
 
 def full(stream: Iterable[Pair], config: Mapping[str, Any], *, delay: int = 0, interval: float = INTERVAL) -> Run:

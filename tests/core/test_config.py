@@ -18,7 +18,7 @@ def test_nothing_is_a_working_configuration():
     assert (config.model.type, config.query.rule, config.query.measure, config.exploration) == ("logistic", "logit", "margin", 0.3)
     assert (config.budget.rate, config.budget.burst, config.budget.bank, config.budget.max_open) == (0.05, 50, 50, 10_000)
     assert (config.labels.per_sample, config.labels.expire_after) == (1, 604_800.0)
-    assert config.model.params == {"learning_rate": 0.05, "l2": 0.0}
+    assert config.model.params == {"learning_rate": 0.5, "drift": 0.01}
 
 
 def test_the_effective_configuration_is_one_that_can_be_given():
@@ -45,7 +45,7 @@ def test_the_effective_configuration_is_one_that_can_be_given():
         ({"classes": [0.5]}, "/classes/0"),
         ({"model": {"type": "logistc"}}, "/model/type"),
         ({"model": {"type": "logistic", "params": {"depth": 1}}}, "/model/params/depth"),
-        ({"model": {"type": "logistic", "params": {"learning_rate": 100}}}, "/model/params/learning_rate"),
+        ({"model": {"type": "logistic", "params": {"learning_rate": 10_000}}}, "/model/params/learning_rate"),
         ({"model": {"type": "logistic", "params": {"learning_rate": True}}}, "/model/params/learning_rate"),
         ({"model": {"type": "text", "params": {"field": ""}}}, "/model/params/field"),
         ({"model": {"type": "knn", "pipeline": []}}, "/model"),
@@ -95,7 +95,7 @@ def test_the_catalogue_can_be_sent():
     """Everything in it is JSON."""
     sent = msgspec.json.decode(msgspec.json.encode(describe()))
 
-    assert sent["models"]["logistic"]["params"]["learning_rate"]["default"] == 0.05
+    assert sent["models"]["logistic"]["params"]["learning_rate"]["default"] == 0.5
     assert sent["rules"]["quantile"]["params"] == {"window": 200, "tolerance": 50.0}
     assert {"class", "kind", "params"} <= sent["pipeline"][0].keys()
 

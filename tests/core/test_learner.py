@@ -434,7 +434,7 @@ def test_labels_weigh_the_inverse_of_their_probability_where_that_is_wanted(prob
         twin.learner.taught.teach({"x": 0.0}, "pos", applied.taught.weight)
 
         assert applied.taught == ("pos", weight if weighted else 1.0)
-        assert book.learner.taught.model._binary.intercept == twin.learner.taught.model._binary.intercept
+        assert book.learner.taught.model._intercepts == twin.learner.taught.model._intercepts
     assert book.label("b", "neg", {"x": 2.0}, brought=True).taught == ("neg", 1.0)
 
 
@@ -444,3 +444,18 @@ def test_models_without_weights_learn_a_heavy_label_more_often():
     book.learner.taught.teach({"x": 1.0}, "pos", 3.0)
 
     assert len(book.learner.taught.model._nn.window) == 3
+
+
+def test_how_late_answers_are_is_learned_from_the_log():
+    """Questions that are asked before an answer comes move a mean by a fifth; a label nobody asked for says nothing of it."""
+    book = Book()
+    for name in "abcd":
+        assert book.sample(name, {"x": 1.0}).query.ask
+    book.label("z", "pos", {"x": 2.0}, brought=True)
+    assert book.learner.budget.late == 0.0
+    book.label("a", "pos", {"x": 1.0})
+    assert book.learner.budget.late == pytest.approx(0.2 * 3)
+    book.label("d", "neg", {"x": 1.0})
+    assert book.learner.budget.late == pytest.approx(0.8 * 0.6)
+
+    assert fold(book.read).budget.late == Learner.of(thaw(freeze(book.learner.learned()))).budget.late == book.learner.budget.late

@@ -19,7 +19,7 @@ FRESH = Account(rate=0.04, balance=0.0, grant=40.0, open=True)
 SHUT = replace(FRESH, open=False)
 
 utilities = st.floats(0.0, 1.0)
-accounts = st.builds(Account, st.floats(0.0, 1.0), st.floats(-1e6, 1e3), st.floats(0.0, 1e3), st.booleans())
+accounts = st.builds(Account, st.floats(0.0, 1.0), st.floats(-1e6, 1e3), st.floats(0.0, 1e3), st.booleans(), st.floats(0.0, 1e4))
 steps = st.lists(st.tuples(utilities, accounts, st.booleans()), max_size=20)
 
 
@@ -75,6 +75,20 @@ def test_logit_cuts_certainty_on_both_sides():
 def test_logit_takes_a_gain_of_its_own():
     """A configured gain is logits a question: x = -2 + 0.5 x 4 = 0."""
     assert probability(Logit(gain=0.5), 0.5, replace(FRESH, balance=4.0)) == pytest.approx(0.5)
+
+
+def test_logit_is_blurred_by_late_answers():
+    """Ten questions asked meanwhile make the temperature 0.2 x (1 + 0.3 x 10) = 0.8; the threshold stays."""
+    late = Logit().query(0.5, replace(FRESH, late=10.0))
+    assert late.probability == pytest.approx(sigmoid(2.0 / 0.8), rel=1e-12)
+    assert late.threshold == Logit().query(0.5, FRESH).threshold
+
+
+def test_logit_is_blurred_no_further_than_the_threshold_reaches():
+    """At a rate of 4 % the temperature grows to 6 / ln 25 at most, and a higher one that was configured stays as it is."""
+    late = replace(FRESH, late=1e4)
+    assert probability(Logit(), 0.5, late) == pytest.approx(sigmoid(2.0 * math.log(25.0) / 6.0), rel=1e-12)
+    assert probability(Logit(temperature=5.0), 0.5, late) == probability(Logit(temperature=5.0), 0.5)
 
 
 @given(low=utilities, high=utilities, account=accounts)

@@ -9,13 +9,15 @@ class Account(msgspec.Struct, frozen=True, gc=False):
     """What a rule may know of the money when a sample is decided.
 
     `rate` is the rule's own share of samples, after exploration has had its part; `balance` what was asked less what was due
-    (negative: labels are owed); `grant` how much of the start-up grant a rule may use up; `open` whether it may ask at all.
+    (negative: labels are owed); `grant` how much of the start-up grant a rule may use up; `open` whether it may ask at all; `late` how
+    many questions are asked between a question and its answer.
     """
 
     rate: float
     balance: float
     grant: float
     open: bool
+    late: float = 0.0
 
 
 class Verdict(msgspec.Struct, frozen=True, gc=False):
