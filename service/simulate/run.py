@@ -6,7 +6,8 @@ Everything is deterministic in its arguments, except the time that decisions too
 
 import random
 import time
-from collections import deque
+from array import array
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from itertools import accumulate, compress
@@ -32,12 +33,16 @@ class Run(msgspec.Struct, frozen=True):
     """What came of one run; `correct` and `bought` have one byte a sample, 0 or 1.
 
     A sample without a prediction counts as wrong. A label counts as bought when it is asked for; `learned` of them arrived.
+    `confusion` counts samples by true label and prediction (None: nothing was predicted). `confidences` has the probability of the
+    predicted class, one a sample, 0 where nothing was predicted.
     """
 
     correct: bytes
     bought: bytes
     learned: int
     microseconds_per_decision: float
+    confusion: Mapping[tuple[str, str | None], int] = {}
+    confidences: Sequence[float] = ()
 
     @property
     def n(self) -> int:
@@ -124,6 +129,8 @@ class _Desk:
     def run(self, stream: Iterable[Pair], buy: _Buy, delay: int) -> Run:
         """Go through the stream."""
         correct, bought = bytearray(), bytearray()
+        confusion: Counter[tuple[str, str | None]] = Counter()
+        confidences = array("d")
         under_way: deque[tuple[int, str, Features, str]] = deque()
         seconds = 0.0
         for place, (features, raw) in enumerate(stream):
@@ -132,14 +139,18 @@ class _Desk:
             decision = self.learner.decide(f"{place:08}", features, self.at)
             seconds += time.perf_counter() - started
             label = label_text(raw)
-            correct.append(decision.prediction.label == label)
+            predicted = decision.prediction
+            correct.append(predicted.label == label)
+            confusion[label, predicted.label] += 1
+            confidences.append(predicted.confidence or 0.0)
             arrives = buy(place, decision, features)
             bought.append(arrives is not None)
             if arrives:
                 under_way.append((place + delay, decision.id, features, label))
             while under_way and under_way[0][0] <= place:
                 self.answer(*under_way.popleft()[1:])
-        return Run(bytes(correct), bytes(bought), self.learned, 1e6 * seconds / max(1, len(correct)))
+        microseconds = 1e6 * seconds / max(1, len(correct))
+        return Run(bytes(correct), bytes(bought), self.learned, microseconds, dict(confusion), confidences)
 
     def ask(self, decision: Decision, features: Features) -> None:
         """Ask, as the service does, with a log that answers at once."""
