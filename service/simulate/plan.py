@@ -71,6 +71,8 @@ class Plan:
         self.rules = tuple(dict.fromkeys(options.rules or RULES))
         self.budgets = tuple(sorted(set(options.budgets)))
         self.seeds = tuple(dict.fromkeys(options.seeds))
+        if not self.budgets[0]:
+            raise Invalid("/budget", "a budget of 0 buys nothing; give a share of the samples such as 0.05")
         for rule in self.rules:
             effective(self.config(rule, self.budgets[0]))
 

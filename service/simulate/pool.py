@@ -17,8 +17,10 @@ def cores() -> int:
 @contextmanager
 def processes(workers: int, load: Callable[..., None], *arguments: Any) -> Iterator[ProcessPoolExecutor]:
     """Start workers, each of which calls `load` once; whatever ends the block early ends them in the middle of their work."""
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _started, (load, *arguments))
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), load, arguments)
     try:
+        with _deaf():
+            pool.submit(int)  # starts all of them; what is blocked now they never hear, for Ctrl-C is for the one that started them
         yield pool
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
@@ -28,9 +30,13 @@ def processes(workers: int, load: Callable[..., None], *arguments: Any) -> Itera
     pool.shutdown()
 
 
-def _started(load: Callable[..., None], *arguments: Any) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that started them
-    load(*arguments)
+@contextmanager
+def _deaf() -> Iterator[None]:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

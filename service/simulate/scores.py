@@ -19,8 +19,8 @@ def kappa(confusion: Confusion) -> float:
 
     0 where chance alone explains everything. Source: Cohen, Educational and Psychological Measurement 20(1), 1960.
 
-    >>> kappa({("a", "a"): 40, ("a", "b"): 10, ("b", "a"): 10, ("b", "b"): 40})
-    0.6
+    >>> kappa({("a", "a"): 3, ("a", "b"): 1, ("b", "a"): 1, ("b", "b"): 3})
+    0.5
     """
     total, true, predicted = _margins(confusion)
     if not total:

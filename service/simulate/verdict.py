@@ -11,6 +11,7 @@ from service.simulate.work import Found
 
 _ENOUGH = 0.01  # of accuracy below that of every label
 _SURE = 2.0  # standard errors
+_TINIEST = 1e-4
 
 Place = tuple[float, float]  # labels, accuracy
 
@@ -27,6 +28,11 @@ class Point(NamedTuple):
     kappa: float
     macro_f1: float
     microseconds: float
+
+    @property
+    def place(self) -> float:
+        """The share on a logarithmic scale, where nothing bought has no place but that of the tiniest share."""
+        return max(self.share, _TINIEST)
 
 
 class Standing(NamedTuple):
@@ -178,7 +184,8 @@ def needed(places: Sequence[Place], accuracy: float) -> Needs | None:
             return Needs(before[0], at_most=True)
         if after[1] >= accuracy:
             share = (accuracy - before[1]) / (after[1] - before[1])
-            return Needs(before[0] * (after[0] / before[0]) ** share, at_most=False)
+            fewest = max(1.0, before[0])
+            return Needs(fewest * (after[0] / fewest) ** share, at_most=False)
         before = after
     return None
 

@@ -60,7 +60,7 @@ def _savings(study: Study) -> Iterator[str]:
     reference = f"what random asking reaches with {percent(advice.reference.share)} of the labels ({accuracy(advice.reference.accuracy)})"
     if advice.needs is None:
         yield f"It does not reach {reference} with any budget that was tried."
-    else:
+    elif not (advice.needs.at_most and advice.needs.labels >= advice.reference.labels):
         yield f"To reach {reference} it needs {_needs(advice.needs, study.n)}."
     if advice.random_needs is None:
         yield f"Random asking is not as good as that with {percent(study.random[-1].share)}; only every label is."

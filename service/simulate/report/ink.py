@@ -18,7 +18,7 @@ BEST, RANDOM, EVERY, OTHER = "#000104", "#000105", "#000106", "#000107"
 _VARIABLES: Mapping[str, str] = MappingProxyType(
     {INK: "ink", FAINT: "faint", PAPER: "paper", BEST: "best", RANDOM: "random", EVERY: "every", OTHER: "other"}
 )
-_FONT = re.compile(r'(font: [^;"]*?px) [^;"]*')
+_FONT = re.compile(r'font-family: [^;"]*')
 _WIDTH = 4.9  # inches; a phone shows it in its natural size, so that its words can be read there
 _POINTS = 9.0  # of the font
 _INNER = 0.8  # of a figure is within its axes
@@ -41,13 +41,13 @@ def svg(name: str, title: str, height: float, draw: Draw) -> str:
 
 
 def _adopted(drawn: str, name: str, title: str) -> str:
-    body = re.sub(r"<metadata>.*?</metadata>", "", drawn[drawn.index("<svg") :], flags=re.DOTALL)
+    body = re.sub(r"<(metadata|style)\b.*?</\1>", "", drawn[drawn.index("<svg") :], flags=re.DOTALL)
     box = re.search(r'viewBox="[^"]*"', body)
     opening = f'<svg class="plot" role="img" aria-label="{title}" xmlns:xlink="http://www.w3.org/1999/xlink" {box[0] if box else ""}>'
     body = re.sub(r"<svg[^>]*>", opening, body, count=1)
     body = re.sub(r'\bid="', f'id="{name}-', body)
     body = body.replace("url(#", f"url(#{name}-").replace('href="#', f'href="#{name}-')
-    body = _FONT.sub(r"\1 var(--font)", body)
+    body = _FONT.sub("font-family: var(--font)", body)
     for colour, variable in _VARIABLES.items():
         body = body.replace(colour, f"var(--{variable})")
     return body

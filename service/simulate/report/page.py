@@ -37,7 +37,7 @@ def page(study: Study, survey: Survey, origin: Source) -> str:
     template = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     told = plots.told(study)
     drawn = {"worth": plots.worth(study), "along": plots.along(study), "calibration": plots.calibration(study)}
-    return template.get_template("page.html").render(
+    written: str = template.get_template("page.html").render(
         advice=study.advice,
         budget=percent(study.advice.point.budget),
         details=[row(study, standing, study.advice.point.budget) for standing in study.standings],
@@ -51,6 +51,7 @@ def page(study: Study, survey: Survey, origin: Source) -> str:
         wrong=_calibration(study),
         **_by_budget(study),
     )
+    return written.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def _figures(study: Study) -> list[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from statistics import fmean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from service.simulate.plan import RANDOM as RANDOM_RULE
 from service.simulate.report.ink import BEST, EVERY, FAINT, INK, OTHER, PAPER, RANDOM, frame, label_ends, percents, svg
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _DASHED = (0, (4, 3))
 _TICKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # of shares
 _HEIGHT = 3.3  # inches
+_FEWEST, _LEAST = 10, 0.002  # samples of a bin, and their share
 _ROW = 0.27  # inches of a rule's line
 
 
@@ -33,18 +34,22 @@ def worth(study: Study) -> str:
         _line(axes, study.random, RANDOM, width=1.8, marker=4.0)
         if best.rule != RANDOM_RULE:
             _line(axes, best.points, BEST, width=2.4, marker=5.0, band=True)
-        shares = [point.share for point in (*study.random, *(point for one in study.standings for point in one.points))]
+            last, aside = best.points[-1], -1 if len(best.points) > 1 else 1
+            words: Any = {"color": BEST, "weight": "bold", "ha": "right" if aside < 0 else "left"}
+            axes.annotate(best.rule, (last.place, last.accuracy), (aside * 6, 5), textcoords="offset points", **words)
+        shares = [point.place for point in (*study.random, *(point for one in study.standings for point in one.points))]
         _log_ticks(axes, min(shares) / 1.15, max(shares) * 1.15)
         axes.yaxis.set_major_formatter(percents)
-        ends = [(every, "every label", EVERY), (study.random[-1].accuracy, "random", RANDOM)]
-        ends += [(best.points[-1].accuracy, best.rule, BEST)] if best.rule != RANDOM_RULE else []
-        label_ends(axes, _HEIGHT, ends)
+        axes.annotate(
+            "every label", (0.01, every), (0, 3), xycoords=axes.get_yaxis_transform(), textcoords="offset points", color=EVERY, va="bottom"
+        )
+        label_ends(axes, _HEIGHT, [(study.random[-1].accuracy, "random", RANDOM)])
 
     return svg("worth", "Accuracy against labels bought", _HEIGHT, draw)
 
 
 def _line(axes: "Axes", points: Sequence[Point], colour: str, *, width: float, marker: float, band: bool = False) -> None:
-    shares = [point.share for point in points]
+    shares = [point.place for point in points]
     if band:
         axes.fill_between(shares, [point.low for point in points], [point.high for point in points], color=colour, alpha=0.18, linewidth=0)
     accuracies = [point.accuracy for point in points]
@@ -108,12 +113,12 @@ def calibration(study: Study) -> str:
         advice = study.advice
         frame(axes, "confidence of the prediction", "share that was right")
         axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1.4, zorder=1)
-        ends = [_diagram(axes, study.every.bins, EVERY, "every label")]
-        runs = study.runs(advice.rule, advice.point.budget)
-        ends.append(_diagram(axes, pooled([run.bins for run in runs]), BEST, advice.rule))
-        low = min(1.0, *(one.confidence for run in (study.every, *runs) for one in run.bins))
+        every = telling(study.every.bins)
+        mine = telling(pooled([run.bins for run in study.runs(advice.rule, advice.point.budget)]))
+        ends = [_diagram(axes, every, EVERY, "every label"), _diagram(axes, mine, BEST, advice.rule)]
+        low = min(one.confidence for one in (*every, *mine))
         axes.set_xlim(low - 0.04, 1.0)
-        axes.set_ylim(max(0.0, min(low, *(one.accuracy for run in (study.every, *runs) for one in run.bins)) - 0.05), 1.02)
+        axes.set_ylim(max(0.0, min(low, *(one.accuracy for one in (*every, *mine))) - 0.05), 1.02)
         axes.annotate("as sure as right", (low + 0.6 * (1 - low),) * 2, (0, -5), textcoords="offset points", va="top", alpha=0.7)
         axes.xaxis.set_major_formatter(percents)
         axes.yaxis.set_major_formatter(percents)
@@ -137,6 +142,12 @@ def pooled(diagrams: Sequence[Sequence[Bin]]) -> list[Bin]:
     for one in (one for bins in diagrams for one in bins):
         parts[min(BINS - 1, int(one.confidence * BINS))].append(one)
     return [_together(part) for part in parts if part]
+
+
+def telling(bins: Sequence[Bin]) -> list[Bin]:
+    """The bins with enough samples to be drawn; all of them where none has."""
+    least = max(_FEWEST, _LEAST * sum(one.samples for one in bins))
+    return [one for one in bins if one.samples >= least] or list(bins)
 
 
 def _together(part: Sequence[Bin]) -> Bin:
