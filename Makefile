@@ -122,6 +122,12 @@ determinism: setup  ## Compare replays of one log bit by bit
 value: setup  ## Measure what a label is worth under each rule
 	$(PY) -m benchmarks.value $(ARGS)
 
+# ARGS="orders.csv --label verdict --report orders.html" simulates a file of your own.
+.PHONY: simulate
+simulate: setup  ## Compare query rules and budgets on a labelled file
+	@mkdir -p askwhen-demo
+	$(BIN)/askwhen simulate $(or $(ARGS),.venv/lib/python3*/site-packages/river/datasets/phishing.csv.gz --price 0.4 --report askwhen-demo/simulate.html)
+
 .PHONY: image-check
 image-check: setup  ## Build the image and run it, confined, without a Docker engine (root; Debian's buildah, debootstrap, bubblewrap)
 	$(PY) -m benchmarks.image.check

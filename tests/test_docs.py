@@ -168,3 +168,11 @@ def test_links_lead_somewhere(page):
     targets = [target for target in re.findall(r"\]\(([^)#:]+)\)", content) if not target.startswith("http")]
 
     assert [target for target in targets if not (root / page).parent.joinpath(target).exists()] == []
+
+
+def test_every_option_of_simulate_is_in_the_table():
+    """And the other way round."""
+    simulate = next(command for command in app.registered_commands if command.callback.__name__ == "simulate")
+    options = {f"--{name}" for name in simulate.callback.__annotations__ if name not in {"file", "return"}}
+
+    assert {name for row in rows("What would labels be worth?") for name in row[0].split(", ")} == options

@@ -463,7 +463,9 @@ def test_the_words_say_what_was_found(tmp_path):
     )
     said = sentences(one, seen, one.plan.options)
     assert said[0] == "To reach what random asking reaches with 10 % of the labels (80.1 %) it needs at most 5 %."
-    assert said[1] == "To be as good as it is, random asking needs 20 %."
+    assert said[1] == "To be as good, random asking needs 20 %."
+    configuration = re.search(r"configure a stream as (.*); its start-up grant of 50 labels", said[-1])[1]
+    assert json.loads(configuration)["query"]["rule"] == "logit"
     assert said[2] == "At 2.00 a label that is 200.00 instead of 2,000.00 for every label, and 400.00 for random asking that is as good."
 
 

@@ -2,6 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
+import msgspec
+
+from service.core.catalogue import effective
 from service.simulate.plan import RANDOM, Options
 from service.simulate.source import Survey
 from service.simulate.verdict import Advice, Needs, Study
@@ -49,7 +52,15 @@ def headline(study: Study) -> str:
 
 def sentences(study: Study, survey: Survey, options: Options) -> list[str]:
     """What follows from it: savings, money, rivals, and what should give pause."""
-    return [*_savings(study), *_money(study, options), *_rivals(study), *_estimate(study), *_pause(study, survey)]
+    return [*_savings(study), *_money(study, options), *_rivals(study), *_estimate(study), *_pause(study, survey), _configured(study)]
+
+
+def _configured(study: Study) -> str:
+    config = study.plan.config(study.advice.rule, study.advice.point.budget)
+    burst = effective(config).budget.burst
+    return (
+        f"To have it, configure a stream as {msgspec.json.encode(config).decode()}; its start-up grant of {burst} labels is counted here."
+    )
 
 
 def _savings(study: Study) -> Iterator[str]:
@@ -63,9 +74,9 @@ def _savings(study: Study) -> Iterator[str]:
     elif not (advice.needs.at_most and advice.needs.labels >= advice.reference.labels):
         yield f"To reach {reference} it needs {_needs(advice.needs, study.n)}."
     if advice.random_needs is None:
-        yield f"Random asking is not as good as that with {percent(study.random[-1].share)}; only every label is."
+        yield "Random asking is not as good as that with any number of labels, every label included."
     elif advice.random_needs.labels > advice.point.labels:
-        yield f"To be as good as it is, random asking needs {_needs(advice.random_needs, study.n)}."
+        yield f"To be as good, random asking needs {_needs(advice.random_needs, study.n)}."
 
 
 def _needs(needs: Needs, n: int) -> str:
@@ -110,7 +121,7 @@ def _pause(study: Study, survey: Survey) -> Iterator[str]:
         yield f"That is no better than always saying {name!r} ({accuracy(share)}): try another model with --model."
     if study.every.accuracy + 0.005 < study.advice.point.accuracy:
         yield "Fewer labels did better than every label: the model's step suits few labels, or the stream drifts."
-    if survey.prose:
+    if survey.prose and study.plan.model.get("type") != "text":
         yield f"Column {survey.prose[0]!r} looks like prose; --model text reads its words."
 
 

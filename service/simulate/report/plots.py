@@ -36,7 +36,7 @@ def worth(study: Study) -> str:
             _line(axes, best.points, BEST, width=2.4, marker=5.0, band=True)
             last, aside = best.points[-1], -1 if len(best.points) > 1 else 1
             words: Any = {"color": BEST, "weight": "bold", "ha": "right" if aside < 0 else "left"}
-            axes.annotate(best.rule, (last.place, last.accuracy), (aside * 6, 5), textcoords="offset points", **words)
+            axes.annotate(best.rule, (last.place, last.accuracy), (aside * 7, 7), textcoords="offset points", **words)
         shares = [point.place for point in (*study.random, *(point for one in study.standings for point in one.points))]
         _log_ticks(axes, min(shares) / 1.15, max(shares) * 1.15)
         axes.yaxis.set_major_formatter(percents)
