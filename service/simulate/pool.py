@@ -6,7 +6,10 @@ import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from typing import Any
+
+_ENDINGS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 
 
 def cores() -> int:
@@ -20,19 +23,22 @@ def processes(workers: int, load: Callable[..., None], *arguments: Any) -> Itera
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), load, arguments)
     try:
         with _deaf():
-            pool.submit(int)  # starts all of them; what is blocked now they never hear, for Ctrl-C is for the one that started them
+            for _ in range(workers):  # starts all of them, so that an interrupt that comes meanwhile leaves none out of what is ended
+                pool.submit(int)
         yield pool
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
         for child in multiprocessing.active_children():
-            child.terminate()
+            child.kill()
         raise
     pool.shutdown()
 
 
 @contextmanager
 def _deaf() -> Iterator[None]:
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """Have endings wait. Processes that are started inside never hear of them: they are for the one that starts, who kills."""
+    resource_tracker.ensure_running()  # its start would unblock it again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)
     try:
         yield
     finally:
@@ -46,7 +52,7 @@ def interruptible() -> Iterator[None]:
     def interrupt(_number: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.signal(number, interrupt) for number in _ENDINGS - {signal.SIGINT}}
     try:
         yield
     finally:
