@@ -24,6 +24,8 @@ class Mark(msgspec.Struct, frozen=True, gc=False):
     at: float
     rule: list[float]
     ruled: int  # position of the configuration that the rule is of
+    traffic: list[int] = []  # samples by kind (`service.core.evaluation.traffic`)
+    cost: float = 0.0  # the sum of theirs
 
 
 class _Event(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag=str.lower):
@@ -94,6 +96,7 @@ class Labelled(_Event, frozen=True):
     vector: dict[str, float | int | str | bool]
     labeled_at: str | None = None
     erased: bool = False
+    guesses: list[str | None] = []
 
 
 class Retracted(_Event, frozen=True):

@@ -17,6 +17,7 @@ import msgspec
 
 from service.core.catalogue import effective
 from service.core.config import StreamConfig
+from service.core.evaluation import Estimate, overall
 from service.core.events import Configured, Event, Expired
 from service.core.features import Features, label_text
 from service.core.learner import Learner
@@ -32,12 +33,14 @@ class Run(msgspec.Struct, frozen=True):
     """What came of one run; `correct` and `bought` have one byte a sample, 0 or 1.
 
     A sample without a prediction counts as wrong. A label counts as bought when it is asked for; `learned` of them arrived.
+    `estimate` is what the service would have said of its accuracy at the end, from the labels that arrived.
     """
 
     correct: bytes
     bought: bytes
     learned: int
     microseconds_per_decision: float
+    estimate: Estimate
 
     @property
     def n(self) -> int:
@@ -58,6 +61,26 @@ class Run(msgspec.Struct, frozen=True):
     def accuracy(self) -> float:
         """The share of all samples that was predicted right before any learning from them."""
         return sum(self.correct) / self.n if self.n else 0.0
+
+    @property
+    def accuracy_estimate(self) -> float | None:
+        """The accuracy as it is estimated from the bought labels alone; None where they say too little."""
+        return self.estimate.accuracy
+
+    @property
+    def accuracy_low(self) -> float | None:
+        """The lower end of the estimate's 95 % interval."""
+        return self.estimate.low
+
+    @property
+    def accuracy_high(self) -> float | None:
+        """The upper end of it."""
+        return self.estimate.high
+
+    @property
+    def accuracy_naive(self) -> float | None:
+        """The accuracy on the bought labels themselves, as if they were typical."""
+        return self.estimate.naive
 
     def accuracy_last(self, m: int) -> float:
         """Accuracy over the last `m` samples."""
@@ -139,7 +162,8 @@ class _Desk:
                 under_way.append((place + delay, decision.id, features, label))
             while under_way and under_way[0][0] <= place:
                 self.answer(*under_way.popleft()[1:])
-        return Run(bytes(correct), bytes(bought), self.learned, 1e6 * seconds / max(1, len(correct)))
+        estimate = overall(self.learner.view(whole=True))
+        return Run(bytes(correct), bytes(bought), self.learned, 1e6 * seconds / max(1, len(correct)), estimate)
 
     def ask(self, decision: Decision, features: Features) -> None:
         """Ask, as the service does, with a log that answers at once."""
