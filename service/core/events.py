@@ -96,7 +96,8 @@ class Labelled(_Event, frozen=True):
     vector: dict[str, float | int | str | bool]
     labeled_at: str | None = None
     erased: bool = False
-    guesses: list[str | None] = []
+    guesses: list[str | None] = []  # what the arms took it for before any of them learned it (`service.core.taught`)
+    arms: int = 0  # that learn it: none unless the question was asked at random
 
 
 class Retracted(_Event, frozen=True):

@@ -17,6 +17,7 @@ from service.core.config import StreamConfig
 from service.core.digest import digest
 from service.core.errors import CorruptLog
 from service.core.evaluation import Evidence, Traffic, View
+from service.core.evaluation.evidence import ARMS, NO_ROW
 from service.core.events import (
     NOWHERE,
     Asked,
@@ -111,7 +112,11 @@ class Learner:
     ) -> Labelled:
         """The event of an answer, with the vector as it is now; features that were `brought` along teach preprocessing too."""
         vector = self.vectoriser.observe(features) if brought else self.vectoriser.vector(features)
-        return Labelled(at, sample_id, label, labeler, self.taught.epoch, features, vector, labeled_at)
+        sample = self.queries.samples.get(sample_id)
+        row = NO_ROW if sample is None else sample.row
+        guesses = [] if row == NO_ROW else self.taught.guesses(vector)
+        arms = 0 if row == NO_ROW else self.evidence.lesson(row, sample_id)
+        return Labelled(at, sample_id, label, labeler, self.taught.epoch, features, vector, labeled_at, guesses=guesses, arms=arms)
 
     def marked(self) -> Mark:
         """The small part of the decision state as it is now."""
@@ -203,7 +208,7 @@ class Learner:
     def _labelled(self, seq: int, event: Labelled) -> tuple[Applied, dict[str, float]]:
         effect = self.queries.label(event.sample_id, Vote(intern(event.labeler), intern(event.label), seq), event.at)
         self._note(seq, effect)
-        self._settle(event.sample_id)
+        self._settle(event.sample_id, event.guesses)
         outcome: Outcome = effect.outcome
         probabilities: dict[str, float] = {}
         if effect.teach is not None:
@@ -212,17 +217,18 @@ class Learner:
         if effect.teach is not None and not event.erased:
             vector = self.taught.vector_of(event)
             probabilities = self.taught.predict(vector)
-            learned = self.taught.teach(vector, effect.teach)
+            learned = self.taught.learn(event, vector, effect.teach)
             outcome = outcome if learned else "unlearnable"
             if self.candidate is not None:
                 self.candidate.follow(event, effect.teach)
         self.budget.open = len(self.queries.open)
         return Applied(outcome, self.version, effect.rebuild, effect.teach), probabilities
 
-    def _settle(self, sample_id: str) -> None:
+    def _settle(self, sample_id: str, guesses: Sequence[str | None] = ()) -> None:
         """Have the evidence follow the label that stands for a question."""
         sample = self.queries.samples.get(sample_id)
-        if sample is not None and sample.row >= 0:
+        if sample is not None and sample.row != NO_ROW:
+            self.evidence.guess(sample.row, guesses)
             self.evidence.settle(sample.row, sample.taught)
 
     def _note(self, seq: int, effect: Effect) -> None:
@@ -238,7 +244,7 @@ class Learner:
         taught = [self.queries.erase(sample_id) for sample_id in event.sample_ids]
         for sample_id in event.sample_ids:
             row = self.queries.samples[sample_id].row
-            if row >= 0:
+            if row != NO_ROW:
                 self.evidence.forget(row)
         if any(taught):
             self.rebuild_from = self.unswapped = seq
@@ -352,4 +358,4 @@ class Learner:
 
 def _fresh(epoch: int, config: StreamConfig) -> Taught:
     built = build_model(config.model)
-    return Taught(epoch, built.model, built.vectoriser)
+    return Taught(epoch, built.model, built.vectoriser, [build_model(config.model).model for _ in range(ARMS)])
