@@ -53,11 +53,12 @@ class Spent(msgspec.Struct, frozen=True):
 
 
 class Saved(msgspec.Struct, frozen=True):
-    """Labels, and their price, that random asking would have needed on top for the same accuracy; `high` None: any number."""
+    """Labels that random asking would have needed to be as accurate, and how many more than were bought; `high` None: perhaps none would do."""
 
-    labels: float | None
-    low: float | None
-    high: float | None
+    random: int | None
+    labels: int | None
+    low: int | None
+    high: int | None
     money: float | None
     reason: str | None
 

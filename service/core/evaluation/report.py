@@ -7,6 +7,7 @@ import msgspec
 from service.core.config import StreamConfig
 from service.core.evaluation.estimate import Estimate, answering, corrected, describe, estimate, trust
 from service.core.evaluation.figures import NOTHING, OfClass, Part, parts, quality
+from service.core.evaluation.savings import needed
 from service.core.evaluation.sequence import sequence
 from service.core.evaluation.view import View
 
@@ -43,6 +44,21 @@ class Spent(msgspec.Struct, frozen=True):
     currency: str | None
 
 
+class Saved(msgspec.Struct, frozen=True):
+    """What asking well was worth: asking at random would have needed `random` labels to be as accurate, `labels` more than were bought.
+
+    `low` and `high` are an interval of 95 % for these, `money` their price. `high` is null where perhaps no number of random labels
+    would do.
+    """
+
+    random: int | None
+    labels: int | None
+    low: int | None
+    high: int | None
+    money: float | None
+    reason: str | None
+
+
 class Evaluation(msgspec.Struct, frozen=True):
     """How good the stream's predictions are over all traffic, estimated from bought labels alone.
 
@@ -57,6 +73,7 @@ class Evaluation(msgspec.Struct, frozen=True):
     classes: dict[str, OfClass]
     slices: dict[str, dict[str, Part]]
     spent: Spent
+    saved: Saved
 
 
 def recent(view: View, size: int, *, disabled: bool = False) -> Estimate:
@@ -89,7 +106,6 @@ def evaluate(view: View, config: StreamConfig) -> Evaluation:
     long = recent(view, LONG, disabled=disabled)
     _, rows = view.window(LONG)
     claimed = quality(rows, view.labels) if long.reason is None else NOTHING
-    money = None if budget.price is None else price_of(since.answered, budget.price)
     return Evaluation(
         long.covers,
         _figures(view, long, LONG),
@@ -97,8 +113,20 @@ def evaluate(view: View, config: StreamConfig) -> Evaluation:
         _figures(view, since, None),
         claimed.classes,
         parts(rows, view.slices),
-        Spent(since.answered, money, budget.currency),
+        Spent(since.answered, None if budget.price is None else price_of(since.answered, budget.price), budget.currency),
+        saved(view, since, budget.price),
     )
+
+
+def saved(view: View, since: Estimate, price: float | None) -> Saved:
+    """What random asking would have needed for the accuracy since the start, less what was bought."""
+    if since.reason is not None:
+        return Saved(None, None, None, None, None, since.reason)
+    found = needed(view.total, view.rows)
+    random, low, high = (None if end is None else round(end) for end in found[:3])
+    more, least, most = (None if end is None else end - since.answered for end in (random, low, high))
+    money = None if price is None or more is None else price_of(more, price)
+    return Saved(random, more, least, most, money, found.reason)
 
 
 def price_of(labels: float, price: float) -> float:
