@@ -17,6 +17,7 @@ from river import metrics as river_metrics
 from typer.testing import CliRunner
 
 from service.cli import app
+from service.core.evaluation import Estimate
 from service.core.rules import RULES
 from service.simulate import queried, scores
 from service.simulate.files import as_json, write_whole
@@ -24,7 +25,7 @@ from service.simulate.plan import BUDGETS, EVERY, SEEDS, Job, Options, Plan
 from service.simulate.source import samples, source, survey
 from service.simulate.verdict import Study, accuracy_with, needed
 from service.simulate.words import headline, sentences
-from service.simulate.work import Estimate, Found, found
+from service.simulate.work import Found, found
 from service.tabular import BadFile
 
 FIELDS = {
@@ -106,6 +107,9 @@ def test_records_are_those_of_the_services_own_core(done, records):
     assert (record["accuracy"], record["labels"], record["learned"]) == (run.accuracy, run.labels, run.learned)
     assert record["rate"] == run.labels / 400
     assert record["kappa"] == scores.kappa(run.confusion)
+    told = run.estimate
+    assert [record[f"accuracy_{name}"] for name in ("estimate", "low", "high", "naive")] == [told.accuracy, told.low, told.high, told.naive]
+    assert told.low < told.accuracy < told.high
 
 
 def test_the_same_again_gives_the_same_records(done, records, tmp_path):
@@ -188,7 +192,7 @@ def test_the_page_is_well_formed_and_has_all_its_parts(page):
     """Words first, then plots, tables, and how it was made."""
     reader = Reader(page)
     tags = [tag for tag, _ in reader.elements]
-    assert (tags.count("svg"), tags.count("table")) == (4 if "● estimate" in reader.text else 3, 2)
+    assert (tags.count("svg"), tags.count("table")) == (4, 2)
     parts = ["What labels are worth on", "rule", "What labels buy", "along the stream", "confidence can be trusted"]
     parts += ["bought labels alone tell", "Accuracy by budget", "With a budget of", "How it was made", "askwhen simulate"]
     places = [reader.text.index(part) for part in parts]
@@ -411,9 +415,12 @@ def test_calibration_error_weighs_by_samples():
 # --- the verdict -------------------------------------------------------------------------------------------------------------
 
 
+NOTHING = Estimate(1_000, 1.0, 50, 50, None, None, None, None, None, "too few labels")
+
+
 def one_run(accuracy, labels, n=1_000):
     """A run with these figures."""
-    return Found(n, accuracy, 0.5, 0.5, labels, labels, 10.0, Estimate(), [(n, accuracy)], [scores.Bin(n, accuracy, accuracy)])
+    return Found(n, accuracy, 0.5, 0.5, labels, labels, 10.0, NOTHING, [(n, accuracy)], [scores.Bin(n, accuracy, accuracy)])
 
 
 def study(curves, every=0.95, seeds=(0, 1, 2), **options):

@@ -35,6 +35,7 @@ class Sample(msgspec.Struct, gc=False):
     taught_seq: int = 0
     skipped: tuple[str, ...] = ()  # labelers who are not to be handed the question again
     erased: bool = False
+    row: int = -1  # of its question in the evidence of evaluation
 
     @property
     def state(self) -> str:
@@ -119,7 +120,7 @@ class OpenQueries:
         sample = self.samples.get(sample_id, Sample())
         taught = sample.taught is not None or sample_id in self.taken_back
         self.answered -= sample.taught is not None
-        self.samples[sample_id] = Sample(sample.asked_seq, sample.asked_at, sample.expires_at, sample.utility, erased=True)
+        self.samples[sample_id] = Sample(sample.asked_seq, sample.asked_at, sample.expires_at, sample.utility, erased=True, row=sample.row)
         self.open.pop(sample_id, None)
         self.taken_back.pop(sample_id, None)
         return taught

@@ -2,11 +2,12 @@
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from service.core.columns import Vector
 from service.core.events import Labelled
+from service.core.records import Prediction
 from service.core.vectoriser import Vectoriser
 
 _TOLERANCE = 1e-9  # by which a sum of probabilities may miss 1 before it is normalised
@@ -24,18 +25,12 @@ class Model(Protocol):
         ...
 
 
-class Taught:
-    """A model of one epoch (the position of the configuration that named it), its class codec, and the preprocessing it began with.
+class Knowing:
+    """A model and its class codec."""
 
-    `base` gives the vectors of answers that were made for an earlier epoch. It moves with the log alone, unlike the
-    preprocessing that serves.
-    """
-
-    def __init__(self, epoch: int, model: Model, base: Vectoriser) -> None:
+    def __init__(self, model: Model) -> None:
         """Start with no classes."""
-        self.epoch = epoch
         self.model = model
-        self.base = base
         self.classes: list[str] = []
         self._codes: dict[str, int] = {}
 
@@ -68,24 +63,6 @@ class Taught:
             return False
         return True
 
-    def vector_of(self, answer: Labelled) -> Vector:
-        """Return the vector to learn: the answer's own, or one made here if it was made for another model."""
-        return answer.vector if answer.epoch == self.epoch else self.base.observe(answer.features)
-
-    def follow(self, answer: Labelled, label: str) -> None:
-        """Learn what an answer taught the serving model."""
-        self.teach(self.vector_of(answer), label)
-
-    def under(self, epoch: int) -> "Taught":
-        """Return this model in the place of one of another epoch, which nobody will ask."""
-        stand_in = Taught(epoch, self.model, self.base)
-        stand_in.classes, stand_in._codes = self.classes, self._codes
-        return stand_in
-
-    def serving_vectoriser(self) -> Vectoriser:
-        """Return a copy of the preprocessing, which serving then moves with every sample."""
-        return copy.deepcopy(self.base)
-
     def _sound(self, raw: Any) -> dict[str, float]:
         if len(raw) == 2 and len(self.classes) == 2:  # noqa: PLR2004 - nearly every stream has two classes
             one, other = raw.get(0), raw.get(1)
@@ -106,3 +83,47 @@ class Taught:
         if abs(total - 1.0) > _TOLERANCE:
             return {name: value / total for name, value in probabilities.items()}
         return probabilities
+
+
+class Taught(Knowing):
+    """A model of one epoch (the position of the configuration that named it), and the preprocessing it began with.
+
+    `base` gives the vectors of answers that were made for an earlier epoch. It moves with the log alone, unlike the
+    preprocessing that serves. `arms` are models of the same kind that learn from answers to random questions alone, the first from
+    all of them and the next from a share: what random asking would have learned (`service.core.evaluation.savings`).
+    """
+
+    def __init__(self, epoch: int, model: Model, base: Vectoriser, arms: Iterable[Model] = ()) -> None:
+        """Start with no classes."""
+        super().__init__(model)
+        self.epoch = epoch
+        self.base = base
+        self.arms = [Knowing(arm) for arm in arms]
+
+    def guesses(self, vector: Vector) -> list[str | None]:
+        """Return what each arm takes a sample for."""
+        return [Prediction.of(arm.predict(vector)).label for arm in self.arms]
+
+    def learn(self, answer: Labelled, vector: Vector, label: str) -> bool:
+        """Learn an answer, and so do the arms that may; False where the label is unlearnable."""
+        for arm in self.arms[: answer.arms]:
+            arm.teach(vector, label)
+        return self.teach(vector, label)
+
+    def vector_of(self, answer: Labelled) -> Vector:
+        """Return the vector to learn: the answer's own, or one made here if it was made for another model."""
+        return answer.vector if answer.epoch == self.epoch else self.base.observe(answer.features)
+
+    def follow(self, answer: Labelled, label: str) -> None:
+        """Learn what an answer taught the serving model."""
+        self.learn(answer, self.vector_of(answer), label)
+
+    def under(self, epoch: int) -> "Taught":
+        """Return this model in the place of one of another epoch, which nobody will ask."""
+        stand_in = Taught(epoch, self.model, self.base)
+        stand_in.classes, stand_in._codes = self.classes, self._codes
+        return stand_in
+
+    def serving_vectoriser(self) -> Vectoriser:
+        """Return a copy of the preprocessing, which serving then moves with every sample."""
+        return copy.deepcopy(self.base)

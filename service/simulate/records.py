@@ -33,6 +33,7 @@ def _record(study: Study, job: Job) -> dict[str, Any]:
         "accuracy_low": run.estimate.low,
         "accuracy_high": run.estimate.high,
         "accuracy_naive": run.estimate.naive,
+        "estimate_reason": run.estimate.reason,
         "accuracy_every_label": study.every.accuracy,
         "microseconds_per_decision": run.microseconds,
     }

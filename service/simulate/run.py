@@ -18,6 +18,7 @@ import msgspec
 
 from service.core.catalogue import effective
 from service.core.config import StreamConfig
+from service.core.evaluation import Estimate, overall
 from service.core.events import Configured, Event, Expired
 from service.core.features import Features, label_text
 from service.core.learner import Learner
@@ -35,12 +36,14 @@ class Run(msgspec.Struct, frozen=True):
     A sample without a prediction counts as wrong. A label counts as bought when it is asked for; `learned` of them arrived.
     `confusion` counts samples by true label and prediction (None: nothing was predicted). `confidences` has the probability of the
     predicted class, one a sample, 0 where nothing was predicted.
+    `estimate` is what the service would have said of its accuracy at the end, from the labels that arrived.
     """
 
     correct: bytes
     bought: bytes
     learned: int
     microseconds_per_decision: float
+    estimate: Estimate
     confusion: Mapping[tuple[str, str | None], int] = {}
     confidences: Sequence[float] = ()
 
@@ -63,6 +66,26 @@ class Run(msgspec.Struct, frozen=True):
     def accuracy(self) -> float:
         """The share of all samples that was predicted right before any learning from them."""
         return sum(self.correct) / self.n if self.n else 0.0
+
+    @property
+    def accuracy_estimate(self) -> float | None:
+        """The accuracy as it is estimated from the bought labels alone; None where they say too little."""
+        return self.estimate.accuracy
+
+    @property
+    def accuracy_low(self) -> float | None:
+        """The lower end of the estimate's 95 % interval."""
+        return self.estimate.low
+
+    @property
+    def accuracy_high(self) -> float | None:
+        """The upper end of it."""
+        return self.estimate.high
+
+    @property
+    def accuracy_naive(self) -> float | None:
+        """The accuracy on the bought labels themselves, as if they were typical."""
+        return self.estimate.naive
 
     def accuracy_last(self, m: int) -> float:
         """Accuracy over the last `m` samples."""
@@ -150,7 +173,8 @@ class _Desk:
             while under_way and under_way[0][0] <= place:
                 self.answer(*under_way.popleft()[1:])
         microseconds = 1e6 * seconds / max(1, len(correct))
-        return Run(bytes(correct), bytes(bought), self.learned, microseconds, dict(confusion), confidences)
+        estimate = overall(self.learner.view(whole=True))
+        return Run(bytes(correct), bytes(bought), self.learned, microseconds, estimate, dict(confusion), confidences)
 
     def ask(self, decision: Decision, features: Features) -> None:
         """Ask, as the service does, with a log that answers at once."""

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from service.core.catalogue import effective
+from service.core.evaluation import Estimate
 from service.simulate.plan import RANDOM, Options
 from service.simulate.source import Survey
 from service.simulate.verdict import Advice, Needs, Study
-from service.simulate.work import Estimate
 
 _SHOWN = 3  # rivals
 
@@ -107,12 +107,15 @@ def _rivals(study: Study) -> Iterator[str]:
 
 def _estimate(study: Study) -> Iterator[str]:
     advice = study.advice
-    told = study.runs(advice.rule, advice.point.budget)[0]
-    if told.estimate.accuracy is not None and told.estimate.naive is not None:
-        yield (
-            f"From the bought labels alone you would be told {interval(told.estimate)}, the truth being {accuracy(told.accuracy)}; "
-            f"the share that was right among them would have said {accuracy(told.estimate.naive)}."
-        )
+    run = study.runs(advice.rule, advice.point.budget)[0]
+    told = run.estimate
+    if told.accuracy is None or told.naive is None:
+        yield f"From the bought labels alone nothing can be claimed of the accuracy: {told.reason}."
+        return
+    yield (
+        f"From the bought labels alone you would be told {interval(told)}, the truth being {accuracy(run.accuracy)}; "
+        f"the share that was right among them would have said {accuracy(told.naive)}."
+    )
 
 
 def _pause(study: Study, survey: Survey) -> Iterator[str]:

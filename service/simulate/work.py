@@ -4,26 +4,15 @@ from typing import Any
 
 import msgspec
 
+from service.core.evaluation import Estimate
 from service.simulate.plan import EVERY, Job
 from service.simulate.run import Pair, Run, full, queried
 from service.simulate.scores import Bin, course, kappa, macro_f1, reliability
 from service.simulate.source import Source, samples
 
 
-class Estimate(msgspec.Struct, frozen=True):
-    """Accuracy over all samples as the bought labels alone tell it, with its 95 % interval; None where they tell nothing.
-
-    `naive` is the share that was right among the bought labels.
-    """
-
-    accuracy: float | None = None
-    low: float | None = None
-    high: float | None = None
-    naive: float | None = None
-
-
 class Found(msgspec.Struct, frozen=True):
-    """The figures of a run; `course` is accuracy along the stream, `bins` the reliability diagram."""
+    """The figures of a run; `estimate` is what the bought labels alone tell, `course` accuracy along the stream, `bins` its calibration."""
 
     n: int
     accuracy: float
@@ -76,7 +65,7 @@ def found(run: Run) -> Found:
         labels=run.labels,
         learned=run.learned,
         microseconds=run.microseconds_per_decision,
-        estimate=Estimate(),
+        estimate=run.estimate,
         course=course(run.correct),
         bins=reliability(run.confidences, run.correct),
     )

@@ -46,6 +46,7 @@ def page(study: Study, survey: Survey, origin: Source) -> str:
         made=list(_made(study, survey, origin)),
         name=origin.path.name,
         plots={name: Markup(drawing) for name, drawing in drawn.items()},  # noqa: S704 - our own drawings, without a word of the file
+        reason=study.runs(study.advice.rule, study.advice.point.budget)[0].estimate.reason,
         sentences=sentences(study, survey, study.plan.options),
         told=Markup(told) if told else None,  # noqa: S704 - the same
         wrong=_calibration(study),

@@ -166,8 +166,8 @@ def told(study: Study) -> str | None:
         for height, (_, run) in enumerate(rows):
             estimate = run.estimate
             axes.plot([estimate.low or 0, estimate.high or 0], [height, height], color=BEST, linewidth=2.2, solid_capstyle="butt")
-            axes.plot([estimate.accuracy or 0], [height], marker="o", markersize=5.5, color=BEST, markeredgecolor=PAPER)
-            axes.plot([run.accuracy], [height], marker="|", markersize=13, markeredgewidth=2.2, color=INK)
+            axes.plot([estimate.accuracy or 0], [height], marker="o", markersize=7.5, color=BEST, markeredgecolor=PAPER)
+            axes.plot([run.accuracy], [height], marker="|", markersize=13, markeredgewidth=1.8, color=INK)
             if estimate.naive is not None:
                 axes.plot([estimate.naive], [height], marker="x", markersize=5.5, markeredgewidth=1.6, color=RANDOM)
         axes.set_yticks(range(len(rows)), [rule for rule, _ in rows])
