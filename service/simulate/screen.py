@@ -39,9 +39,9 @@ def show(console: Console, study: Study, survey: Survey, options: Options) -> No
     """Print everything."""
     console.print(_by_budget(study))
     console.print(_in_detail(study, wide=console.width >= _WIDE))
-    console.print(Text(headline(study), style="bold green"))
+    console.print(Text(headline(study), style="bold green"), soft_wrap=True)
     for sentence in sentences(study, survey, options):
-        console.print(Text(sentence))
+        console.print(Text(sentence), soft_wrap=True)  # what is copied has no line breaks of ours
 
 
 def _by_budget(study: Study) -> Table:
