@@ -122,6 +122,10 @@ determinism: setup  ## Compare replays of one log bit by bit
 value: setup  ## Measure what a label is worth under each rule
 	$(PY) -m benchmarks.value $(ARGS)
 
+.PHONY: estimates
+estimates: setup  ## Measure whether estimates of accuracy hold what they claim
+	$(PY) -m benchmarks.estimates $(ARGS)
+
 .PHONY: image-check
 image-check: setup  ## Build the image and run it, confined, without a Docker engine (root; Debian's buildah, debootstrap, bubblewrap)
 	$(PY) -m benchmarks.image.check
