@@ -16,7 +16,6 @@ from collections.abc import Callable
 from typing import Final
 
 import numpy as np
-from scipy.special import logsumexp  # type: ignore[import-untyped]  # River brings it along
 
 from service.core.evaluation.estimate import CONFIDENCE, PRIOR, answering
 from service.core.evaluation.traffic import LEAST, SURE
@@ -28,7 +27,7 @@ _GUESSES: Final = (np.ones(SURE), PRIOR)
 _STEPS: Final = 8  # sizes of l in each direction
 _RATIO: Final = 1.5  # of one size to the next
 _MARGIN: Final = 0.97  # of the largest l that keeps the product positive
-_HALVINGS: Final = 60
+_HALVINGS: Final = 40
 
 
 class Bets:
@@ -51,7 +50,9 @@ class Bets:
 
     def refuted(self, right: float) -> float:
         """The log of what the bets against this number have won over what they need to refute it: above 0 where they did."""
-        return float(logsumexp(self._heights - self._slopes * right))
+        logs = self._heights - self._slopes * right
+        largest = logs.max()
+        return float(largest + np.log(np.exp(logs - largest).sum()))
 
 
 def sequence(population: Population, rows: Rows, floor: float) -> tuple[float, float] | None:
