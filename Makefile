@@ -128,6 +128,10 @@ simulate: setup  ## Compare query rules and budgets on a labelled file
 	@mkdir -p askwhen-demo
 	$(BIN)/askwhen simulate $(or $(ARGS),.venv/lib/python3*/site-packages/river/datasets/phishing.csv.gz --price 0.4 --report askwhen-demo/simulate.html)
 
+.PHONY: estimates
+estimates: setup  ## Measure whether estimates of accuracy hold what they claim
+	$(PY) -m benchmarks.estimates $(ARGS)
+
 .PHONY: image-check
 image-check: setup  ## Build the image and run it, confined, without a Docker engine (root; Debian's buildah, debootstrap, bubblewrap)
 	$(PY) -m benchmarks.image.check

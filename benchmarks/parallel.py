@@ -23,10 +23,10 @@ def pin_hash_seed() -> None:
         os.execve(sys.executable, [sys.executable, "-m", name, *sys.argv[1:]], {**os.environ, "PYTHONHASHSEED": "0"})  # noqa: S606
 
 
-def run_all(work: Callable[[Job], Found], jobs: Sequence[Job], title: str) -> Iterator[tuple[Job, Found]]:
+def run_all(work: Callable[[Job], Found], jobs: Sequence[Job], title: str, processes: int = PROCESSES) -> Iterator[tuple[Job, Found]]:
     """Yield every job with what came of it, as they end."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress, ProcessPoolExecutor(PROCESSES) as pool:
+    with Progress(*columns, console=Console(stderr=True)) as progress, ProcessPoolExecutor(processes) as pool:
         task = progress.add_task(title, total=len(jobs))
         for future in as_completed(waiting := {pool.submit(work, job): job for job in jobs}):
             progress.advance(task)

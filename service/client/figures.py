@@ -53,7 +53,7 @@ class Spent(msgspec.Struct, frozen=True):
 
 
 class Saved(msgspec.Struct, frozen=True):
-    """Labels that random asking would have needed to be as accurate, and how many more than were bought; `high` None: perhaps none would do."""
+    """Labels that random asking would have needed, and how many more than were bought; `high` None: perhaps none would do."""
 
     random: int | None
     labels: int | None

@@ -93,7 +93,7 @@ class Learner:
         utility = 1.0 if cold or not probabilities else self.measure(probabilities)
         query = self.policy.decide(sample_id, utility, at, cold=cold, available=available)
         prediction = Prediction.of(probabilities)
-        self.traffic.see(query.budget.seen, prediction.confidence, query.probability)
+        self.traffic.see(prediction.confidence, query.probability)
         return Decision(sample_id, self.version, prediction, query)
 
     def known(self, sample_id: str, features: Features) -> Decision:
@@ -138,7 +138,7 @@ class Learner:
         if self.mark is not None:
             mark = self.mark
             self.budget.resume(Standing(mark.seen, mark.since, mark.earned, mark.rate, mark.at))
-        self.traffic.restore(self.evidence.trail_to(self.mark))
+            self.traffic.restore(mark.traffic, mark.cost)
         saved, rule = self.checkpoint, self.policy.rule
         if saved is not None and saved.preprocessing is not None and saved.epoch == self.taught.epoch:
             self.vectoriser.restore(saved.preprocessing)

@@ -14,7 +14,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from service.core.evaluation.traffic import GONE, KINDS, WINDOW, Milestone, kind_of
+from service.core.evaluation.traffic import GONE, KINDS, Milestone, kind_of
 from service.core.events import Asked, Mark
 from service.core.features import Features
 
@@ -23,7 +23,8 @@ UNKNOWN: Final = -1  # in a column of labels
 ARMS: Final = 2  # models that answers to random questions alone teach (`service.core.evaluation.savings`)
 THINNED: Final = 3  # the second one learns one in so many of them
 
-_STRIDE = WINDOW // 100  # samples between milestones
+WINDOW: Final = 2_000  # samples of the longest window
+_STRIDE = 20  # samples between milestones
 _MOST_CLASSES = 100  # of which probabilities are kept
 _FAINT = 1e-6  # a smaller probability counts as this one in a loss
 _LONGEST = 100  # characters of a slice's value
@@ -107,17 +108,11 @@ class Evidence:
             self.slices = tuple(slices)
             self.parts = [("",) * len(self.slices)] * len(self)
 
-    def trail_to(self, mark: Mark | None) -> list[Milestone]:
-        """The milestones of the traffic up to a mark, and the mark itself."""
-        if mark is None or not mark.traffic:
-            return list(self.trail)
-        return [*(milestone for milestone in self.trail if milestone[0] < mark.seen), (mark.seen, mark.traffic, mark.cost)]
-
     def _mark(self, mark: Mark) -> None:
         """Note how many samples of each kind there were; as far apart as windows need, and as far back."""
         if not mark.traffic:
             return
-        if len(self.trail) > 1 and mark.seen - self.trail[-2][0] < _STRIDE:
+        if len(self.trail) > 1 and mark.seen - self.trail[-2][0] <= _STRIDE:
             self.trail.pop()
         if mark.seen <= self.trail[-1][0]:
             self.trail.pop()

@@ -6,12 +6,13 @@ import msgspec
 
 from service.core.config import StreamConfig
 from service.core.evaluation.estimate import Estimate, answering, corrected, describe, estimate, trust
+from service.core.evaluation.evidence import WINDOW
 from service.core.evaluation.figures import NOTHING, OfClass, Part, parts, quality
 from service.core.evaluation.savings import needed
 from service.core.evaluation.sequence import sequence
 from service.core.evaluation.view import View
 
-LONG, SHORT = 2_000, 500  # samples of a window
+LONG, SHORT = WINDOW, 500  # samples of a window
 
 
 class Figures(msgspec.Struct, frozen=True):

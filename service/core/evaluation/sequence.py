@@ -16,7 +16,6 @@ from collections.abc import Callable
 from typing import Final
 
 import numpy as np
-from scipy.special import logsumexp  # type: ignore[import-untyped]  # River brings it along
 
 from service.core.evaluation.estimate import CONFIDENCE, PRIOR, answering
 from service.core.evaluation.traffic import LEAST, SURE
@@ -28,28 +27,42 @@ _GUESSES: Final = (np.ones(SURE), PRIOR)
 _STEPS: Final = 8  # sizes of l in each direction
 _RATIO: Final = 1.5  # of one size to the next
 _MARGIN: Final = 0.97  # of the largest l that keeps the product positive
-_HALVINGS: Final = 60
+_HALVINGS: Final = 40
+
+
+class Bets:
+    """The mean of the martingales at a moment, as a function of the number of right predictions since the start."""
+
+    def __init__(self, population: Population, rows: Rows, floor: float) -> None:
+        """Take all traffic with a chance and the questions about it; `floor` is the smallest chance that a sample may have.
+
+        Where questions have no answer, the answered ones stand for them, and the guarantee holds as far as they do.
+        """
+        given = answering(rows)
+        known = given.rows.kinds < SURE
+        chances = given.chances[known]
+        kinds, correct = given.rows.kinds[known], given.rows.correct[known]
+        sizes = _sizes(min(max(floor * given.rate, LEAST), float(chances.min(initial=1.0))))
+        self._slopes = np.tile(np.concatenate([sizes, -sizes]), len(_GUESSES))
+        errors = [(correct - guess[kinds], float(population.counts[:SURE] @ guess)) for guess in _GUESSES]
+        logs = [_product(size, error, chances) + size * guessed for error, guessed in errors for size in (*sizes, *-sizes)]
+        self._heights = np.array(logs) - np.log(len(logs) / (1.0 - CONFIDENCE))
+
+    def refuted(self, right: float) -> float:
+        """The log of what the bets against this number have won over what they need to refute it: above 0 where they did."""
+        logs = self._heights - self._slopes * right
+        largest = logs.max()
+        return float(largest + np.log(np.exp(logs - largest).sum()))
 
 
 def sequence(population: Population, rows: Rows, floor: float) -> tuple[float, float] | None:
-    """The interval for the accuracy over all covered traffic so far; None where every number of right predictions is refuted.
-
-    `floor` is the smallest chance that a sample may have. Where questions have no answer, the answered ones stand for them, and the
-    guarantee holds as far as they do.
-    """
-    given = answering(rows)
-    known = given.rows.kinds < SURE
-    chances = given.chances[known]
-    kinds, correct = given.rows.kinds[known], given.rows.correct[known]
-    sizes = _sizes(min(max(floor * given.rate, LEAST), float(chances.min(initial=1.0))))
-    lambdas = np.concatenate([sizes, -sizes])
-    logs = [
-        [_product(size, correct - guess[kinds], chances) + size * float(population.counts[:SURE] @ guess) for size in lambdas]
-        for guess in _GUESSES
-    ]
-    heights = np.concatenate(logs) - np.log(len(lambdas) * len(_GUESSES) / (1.0 - CONFIDENCE))
-    found = _unrefuted(heights, np.tile(lambdas, len(_GUESSES)), population.predicted)
-    return None if found is None else (found[0] / population.covered, found[1] / population.covered)
+    """The interval for the accuracy over all covered traffic so far; None where every number of right predictions is refuted."""
+    bets = Bets(population, rows, floor)
+    inside = _lowest(bets.refuted, 0.0, population.predicted)
+    if bets.refuted(inside) > 0.0:
+        return None
+    ends = _edge(bets.refuted, inside, 0.0), _edge(bets.refuted, inside, population.predicted)
+    return ends[0] / population.covered, ends[1] / population.covered
 
 
 def _sizes(smallest: float) -> Floats:
@@ -62,19 +75,8 @@ def _product(size: float, errors: Floats, chances: Floats) -> float:
     return float(np.log1p(np.expm1(size * errors) / chances).sum())
 
 
-def _unrefuted(heights: Floats, slopes: Floats, n: float) -> tuple[float, float] | None:
-    """The numbers of right predictions between 0 and n at which log(sum(exp(height - slope x number))), which is convex, is below 0."""
-
-    def refuted(number: float) -> float:
-        return float(logsumexp(heights - slopes * number))
-
-    inside = _lowest(refuted, 0.0, n)
-    if refuted(inside) > 0.0:
-        return None
-    return _edge(refuted, inside, 0.0), _edge(refuted, inside, n)
-
-
 def _lowest(function: _Convex, low: float, high: float) -> float:
+    """Where a convex function is lowest."""
     for _ in range(_HALVINGS):
         left, right = low + (high - low) / 3.0, high - (high - low) / 3.0
         if function(left) <= function(right):
@@ -85,6 +87,7 @@ def _lowest(function: _Convex, low: float, high: float) -> float:
 
 
 def _edge(function: _Convex, inside: float, outside: float) -> float:
+    """Where a convex function that is at most 0 `inside` passes 0 on the way `outside`, or `outside` where it does not."""
     if function(outside) <= 0.0:
         return outside
     for _ in range(_HALVINGS):

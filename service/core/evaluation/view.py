@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.core.evaluation.evidence import UNKNOWN, Evidence
-from service.core.evaluation.traffic import KINDS, SURE, UNCOVERED, Traffic
+from service.core.evaluation.traffic import SURE, UNCOVERED, Milestone, Traffic, since
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int32]
@@ -18,7 +18,10 @@ HISTORY = 6_000  # samples before the end of a window whose answers tell how far
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Questions, a row each, in the order of their samples; labels are codes, `UNKNOWN` where there is none."""
+    """Questions, a row each, in the order of their samples; labels are codes, `UNKNOWN` where there is none.
+
+    `parts` are the values of the slices; empty where there are no slices.
+    """
 
     places: NDArray[np.uint64]
     chances: Floats
@@ -45,7 +48,7 @@ class Rows:
             self.truths[at],
             self.losses[at],
             [guess[at] for guess in self.guesses],
-            [self.parts[row] for row in at.tolist()],
+            [self.parts[row] for row in at.tolist()] if self.parts else [],
         )
 
     @property
@@ -69,7 +72,7 @@ class Population:
     @property
     def n(self) -> int:
         """Samples."""
-        return int(self.counts.sum())
+        return round(float(self.counts.sum()))
 
     @property
     def covered(self) -> float:
@@ -84,12 +87,10 @@ class Population:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A stream's traffic and evidence after `seen` samples; `rows` begin where they are needed."""
+    """A stream's traffic and evidence after `seen` samples, the last place of the `trail`; `rows` begin where they are needed."""
 
     seen: int
-    total: Population
-    recent_kinds: NDArray[np.uint8]
-    recent_costs: Floats
+    trail: Sequence[Milestone]
     rows: Rows
     labels: Sequence[str]
     slices: Sequence[str]
@@ -97,18 +98,20 @@ class View:
     @classmethod
     def of(cls, seen: int, traffic: Traffic, evidence: Evidence, *, whole: bool) -> "View":
         """Copy what is needed for windows, or the `whole` history."""
-        kinds, costs = traffic.last(seen)
-        counts, cost = traffic.state()
-        total = Population(np.array(counts, np.float64), cost)
         first = 0 if whole else int(np.searchsorted(np.frombuffer(evidence.places, np.uint64), max(0, seen - HISTORY)))
-        return cls(seen, total, kinds, costs, _rows(evidence, first), list(evidence.labels), evidence.slices)
+        return cls(seen, [*evidence.trail, (seen, *traffic.state())], _rows(evidence, first), list(evidence.labels), evidence.slices)
+
+    @property
+    def total(self) -> Population:
+        """All samples."""
+        _, counts, cost = self.trail[-1]
+        return Population(np.array(counts, np.float64), cost)
 
     def window(self, size: int) -> tuple[Population, Rows]:
         """The last samples, at most `size`, and the questions about them."""
-        kinds, costs = self.recent_kinds[-size:], self.recent_costs[-size:]
-        counts = np.bincount(kinds, minlength=KINDS).astype(np.float64)
-        inside = self.rows.places > max(0, self.seen - len(kinds))
-        return Population(counts, float(costs.sum())), self.rows.of(inside)
+        start = max(0, self.seen - size)
+        counts, cost = since(self.trail, start)
+        return Population(np.array(counts), cost), self.rows.of(self.rows.places > start)
 
     @property
     def history(self) -> Rows:
@@ -127,7 +130,7 @@ def _rows(evidence: Evidence, first: int) -> Rows:
         np.frombuffer(evidence.truths, np.int32)[first:].copy(),
         np.frombuffer(evidence.losses)[first:].copy(),
         guesses,
-        evidence.parts[first:],
+        evidence.parts[first:] if evidence.slices else [],
     )
 
 
