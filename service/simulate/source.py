@@ -17,7 +17,7 @@ from service.tabular import BadFile, Row, columns, table, value
 LABELS = ("label", "target", "class", "y")  # names of a label's column, the likeliest first
 
 _MOST_ROWS = 200_000  # unless told otherwise
-_MOST_CELLS = 5_000_000  # the same; 300 MB in every process
+_MOST_CELLS = 3_000_000  # the same; a third of a gigabyte in every process
 _PROSE = 4  # words of a cell, in the mean, that make a column prose
 _LOOKED_AT = 200  # rows
 
