@@ -134,6 +134,16 @@ rules-win: setup  ## Show on which streams measures beat random asking, and on w
 label-efficiency: setup  ## Compare the default rule with the peers' own code at the same number of labels
 	$(PY) -m benchmarks.label_efficiency --markdown benchmarks/label-efficiency.md --figure benchmarks/label-efficiency.png $(ARGS)
 
+# ARGS="orders.csv --label verdict --report orders.html" simulates a file of your own.
+.PHONY: simulate
+simulate: setup  ## Compare query rules and budgets on a labelled file
+	@mkdir -p askwhen-demo
+	$(BIN)/askwhen simulate $(or $(ARGS),.venv/lib/python3*/site-packages/river/datasets/phishing.csv.gz --price 0.4 --report askwhen-demo/simulate.html)
+
+.PHONY: estimates
+estimates: setup  ## Measure whether estimates of accuracy hold what they claim
+	$(PY) -m benchmarks.estimates $(ARGS)
+
 .PHONY: image-check
 image-check: setup  ## Build the image and run it, confined, without a Docker engine (root; Debian's buildah, debootstrap, bubblewrap)
 	$(PY) -m benchmarks.image.check

@@ -3,6 +3,7 @@
 import gc
 import os
 import time
+from collections.abc import Iterator
 
 from service import workshop
 from service.adapters.keys import SqliteKeys
@@ -13,6 +14,7 @@ from service.adapters.workshop import ProcessWorkshop
 from service.api.app import create_app
 from service.api.edge import Edge
 from service.api.intake import Limits
+from service.core.evaluation import Estimate
 from service.core.learner import Learner
 from service.doorkeeper import Doorkeeper
 from service.engine import Engine, Tuning
@@ -30,7 +32,7 @@ class Service:
         self._folder = settings.data
         self._log = SqliteLog(settings.data)
         self._workshop = ProcessWorkshop(settings.data, workshop.snapshot, workshop.rebuild)
-        observer, render_metrics = metrics(self._learners, self._claimed, lambda: self._engine.journal.waiting)
+        observer, render_metrics = metrics(self._learners, self._claimed, lambda: self._engine.journal.waiting, self._estimates)
         tuning = Tuning(settings.remembered, self._log.run, settings.snapshot_labels, settings.snapshot_seconds)
         self._engine = Engine(self._log, self._workshop, [observer], lambda: os.urandom(16), tuning=tuning)
         self.guard = Guard(settings.key_rate)
@@ -64,6 +66,9 @@ class Service:
 
     def _learners(self) -> list[tuple[str, Learner]]:
         return self._engine.learners()
+
+    def _estimates(self) -> Iterator[tuple[str, Estimate]]:
+        return self._engine.appraisal.estimates()
 
     def _claimed(self) -> list[tuple[str, int]]:
         return self._engine.claimed()

@@ -29,6 +29,18 @@ Key = Annotated[str | None, typer.Option(help="Key that the service asks for (de
 Data = Annotated[Path, typer.Option("--data", help="Folder of the log and its snapshots.", exists=True, file_okay=False)]
 
 
+def _share(text: str | float) -> float:
+    """A share as `0.05` or `5%`."""
+    words = str(text).strip()
+    try:
+        share = float(words.removesuffix("%")) / (100 if words.endswith("%") else 1)
+    except ValueError:
+        raise typer.BadParameter(f"{words!r} is no share; give one such as 0.05 or 5%") from None
+    if not 0 <= share <= 1:
+        raise typer.BadParameter(f"{words} is no share of 0 to 1; for 5 % give 0.05 or 5%")
+    return share
+
+
 @app.callback(invoke_without_command=True)
 def root(version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False) -> None:
     """Decide, for every event of a stream, whether a label for it is worth paying for, and learn from every answer."""
@@ -149,6 +161,76 @@ def demo(
     from service.demo import command
 
     raise typer.Exit(command.demo(command.Options(dataset, keep, out, limit, rate, seed)))
+
+
+@app.command()
+def simulate(
+    file: Annotated[
+        Path, typer.Argument(help="Labelled samples in the order of the stream: .csv, .jsonl (either may be gzipped) or .parquet.")
+    ],
+    label: Annotated[
+        str | None, typer.Option(help="Column of the labels (default: label, target, class or y, else the last).", show_default=False)
+    ] = None,
+    model: Annotated[
+        str, typer.Option(help="Model: a name of the catalogue, or JSON as under `model` in a stream's configuration.")
+    ] = "logistic",
+    rule: Annotated[list[str] | None, typer.Option(help="Query rule, repeatable (default: all).", show_default=False)] = None,
+    measure: Annotated[str, typer.Option(help="Measure of utility.")] = "margin",
+    budget: Annotated[
+        list[float] | None,
+        typer.Option(
+            parser=_share,
+            metavar="RATE",
+            help="Share of the samples that may be asked, repeatable (default: 1, 2, 5, 10 %).",
+            show_default=False,
+        ),
+    ] = None,
+    delay: Annotated[int, typer.Option(min=0, max=10**9, help="Samples by which a label comes late.")] = 0,
+    lost: Annotated[float, typer.Option(parser=_share, metavar="SHARE", help="Share of the questions that nobody answers.")] = 0.0,
+    seed: Annotated[list[int] | None, typer.Option(help="Seed, repeatable (default: 0, 1, 2).", show_default=False)] = None,
+    exploration: Annotated[
+        float | None,
+        typer.Option(
+            parser=_share, metavar="SHARE", help="Share of the budget that is asked at random (default: the service's).", show_default=False
+        ),
+    ] = None,
+    price: Annotated[float | None, typer.Option(min=0, max=10**9, help="Price of a label.", show_default=False)] = None,
+    json: Annotated[Path | None, typer.Option(help="Write a record a run: an array, or lines for .jsonl.", show_default=False)] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write a page with plots: one HTML file that needs no network.", show_default=False)
+    ] = None,
+    rows: Annotated[
+        int | None, typer.Option(min=2, help="Rows to read (default: 200,000, of wide files fewer).", show_default=False)
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, max=256, help="Processes side by side (default: one a core).", show_default=False)
+    ] = None,
+) -> None:
+    """Tell what each query rule and budget would have bought on a labelled file, and which to take.
+
+    Every run goes through the whole file as the service would: a sample is predicted, perhaps asked about, and then learned. Accuracy
+    counts all samples. Exits with 2 if there was nothing to work with.
+    """
+    from service.simulate import command, plan
+
+    options = plan.Options(
+        file,
+        label,
+        model,
+        rule or (),
+        measure,
+        budget or plan.BUDGETS,
+        delay,
+        lost,
+        seed or plan.SEEDS,
+        exploration,
+        price,
+        json,
+        report,
+        rows,
+        jobs,
+    )
+    raise typer.Exit(command.simulate(options))
 
 
 @app.command()

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from service.administration import Administration, fold_into
+from service.appraisal import Appraisal
 from service.checkpoints import Checkpoints
 from service.core.learner import Learner
 from service.erasure import Erasure
@@ -50,6 +51,7 @@ class Engine:
         self.checkpoints = Checkpoints(self.journal, clock, figures.run)
         self.erasure = Erasure(self.journal, log, workshop, memory, self.checkpoints, clock, observers)
         self.flow = Flow(self.streams, self.journal, log, memory, self.erasure, clock, observers)
+        self.appraisal = Appraisal(self.streams)
         self.questions = Questions(self.streams, self.journal, log, clock, observers)
         self.upkeep = Upkeep(
             self.streams,
@@ -57,12 +59,19 @@ class Engine:
             workshop,
             self.checkpoints,
             self.erasure,
+            self.appraisal,
             clock,
             observers,
             snapshot_labels=figures.snapshot_labels,
             snapshot_seconds=figures.snapshot_seconds,
         )
-        forget = [memory.forget, self.checkpoints.forget, self.upkeep.forget, *(observer.forget for observer in observers)]
+        forget = [
+            memory.forget,
+            self.checkpoints.forget,
+            self.appraisal.forget,
+            self.upkeep.forget,
+            *(observer.forget for observer in observers),
+        ]
         self.administration = Administration(self.streams, self.journal, self.erasure, clock, new_secret, forget, most=figures.streams)
 
     def start(self, learners: Iterable[tuple[str, Learner]]) -> None:

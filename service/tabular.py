@@ -60,6 +60,12 @@ def table(path: Path, needed: Sequence[str]) -> AbstractContextManager[Table]:
     return opening(path, needed)
 
 
+def columns(path: Path) -> list[str]:
+    """The names of a file's columns, as its first row has them, and none where it has no rows; raises `BadFile`."""
+    with table(path, ()) as opened:
+        return next((list(row.cells) for row in opened.rows), [])
+
+
 def stem(path: Path) -> str:
     """A file's name without what says its kind.
 

@@ -11,6 +11,7 @@ from itertools import islice
 
 import structlog
 
+from service.appraisal import Appraisal
 from service.checkpoints import Checkpoints
 from service.core.errors import Unavailable
 from service.core.events import Expired, Labelled, Swapped
@@ -42,6 +43,7 @@ class Upkeep:
         workshop: Workshop,
         checkpoints: Checkpoints,
         erasure: Erasure,
+        appraisal: Appraisal,
         clock: Clock,
         observers: Sequence[Observer],
         *,
@@ -54,6 +56,7 @@ class Upkeep:
         self._workshop = workshop
         self._checkpoints = checkpoints
         self._erasure = erasure
+        self._appraisal = appraisal
         self._clock = clock
         self._observers = observers
         self._snapshot_labels = snapshot_labels
@@ -101,6 +104,7 @@ class Upkeep:
         if live.dropped:
             return
         self._checkpoints.write(live)
+        self._appraisal.look(live)
         for sample_id in islice(live.expired(self._clock()), _EXPIRIES):
             expired = self._journal.append(live.name, Expired(self._clock(), sample_id))
             expired.add_done_callback(partial(_look_again, live, sample_id))

@@ -22,7 +22,7 @@ from service.demo.labelfile import read_labels
 from service.demo.ledger import Ledger
 from service.demo.plan import Plan
 from service.demo.process import ServerProcess
-from service.simulate import Run
+from service.simulate import Run, full
 from service.tabular import BadFile
 
 STREAM = "surfaces"
@@ -379,4 +379,4 @@ def _summary(**counts):
 
 
 def _run(right, labels, n=1000):
-    return Run(bytes([1] * right + [0] * (n - right)), bytes([1] * labels + [0] * (n - labels)), labels, 0.0)
+    return Run(bytes([1] * right + [0] * (n - right)), bytes([1] * labels + [0] * (n - labels)), labels, 0.0, full([], {}).estimate)

@@ -182,3 +182,11 @@ def test_every_rule_and_measure_is_in_the_tables():
 
     assert measures == {name: INFORMED[name].reason if name in INFORMED else "uncertain" for name in MEASURES}
     assert rules == {name: set(params) for name, params in rule_params().items()}
+
+
+def test_every_option_of_simulate_is_in_the_table():
+    """And the other way round."""
+    simulate = next(command for command in app.registered_commands if command.callback.__name__ == "simulate")
+    options = {f"--{name}" for name in simulate.callback.__annotations__ if name not in {"file", "return"}}
+
+    assert {name for row in rows("What would labels be worth?") for name in row[0].split(", ")} == options

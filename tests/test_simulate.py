@@ -25,6 +25,17 @@ def without_time(run):
     return run.correct, run.bought, run.learned
 
 
+def test_a_run_says_what_the_service_would_have_said():
+    """The estimate comes from the bought labels alone, with the truth in its interval; a run that asked nothing claims nothing."""
+    run = queried(plain(4_000), {"budget": {"rate": 0.1}}, seed=2)
+
+    assert run.accuracy_low < run.accuracy < run.accuracy_high
+    assert run.accuracy_low < run.accuracy_estimate < run.accuracy_high
+    assert run.accuracy_naive < run.accuracy
+    assert (run.estimate.n, run.estimate.asked) == (4_000, run.labels)
+    assert sampled(plain(), {}, labels=50).accuracy_estimate is None
+
+
 def test_it_repeats_itself():
     """The same arguments give the same run, another seed gives another one."""
     assert without_time(queried(plain(), {}, seed=3)) == without_time(queried(plain(), {}, seed=3))

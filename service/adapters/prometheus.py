@@ -7,7 +7,7 @@ import contextlib
 import platform
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.metadata import version
 from itertools import accumulate
 
@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 
 from service import __version__
 from service.core.budget import BudgetManager
+from service.core.evaluation import Estimate
 from service.core.learner import Learner
 from service.core.records import Decision, Outcome
 
@@ -27,6 +28,7 @@ _DELAY = (1.0, 10.0, 60.0, 600.0, 3_600.0, 21_600.0, 86_400.0, 259_200.0, 604_80
 
 Learners = Callable[[], Iterable[tuple[str, Learner]]]
 Counts = Callable[[], Iterable[tuple[str, int]]]
+Estimates = Callable[[], Iterable[tuple[str, Estimate]]]
 
 
 class _Tally:
@@ -146,11 +148,14 @@ class StreamCollector(Collector):
         ("askwhen_open_questions", "Questions that wait for an answer.", lambda budget: budget.open),
     )
 
-    def __init__(self, learners: Learners, claimed: Counts, queued: Callable[[], int], observer: PrometheusObserver) -> None:
-        """Take what gives all streams, the questions held in each, and the events on their way to the log; and the observer's tallies."""
+    def __init__(
+        self, learners: Learners, claimed: Counts, queued: Callable[[], int], estimates: Estimates, observer: PrometheusObserver
+    ) -> None:
+        """Take what gives all streams, the questions held in each, the events on their way to the log, and each one's accuracy."""
         self._learners = learners
         self._claimed = claimed
         self._queued = queued
+        self._estimates = estimates
         self._observer = observer
 
     def collect(self) -> Iterator[Metric]:
@@ -165,6 +170,7 @@ class StreamCollector(Collector):
         ages = [(stream, now - at) for stream, at in self._observer.snapshots_at.items()]
         yield _family("askwhen_snapshot_age_seconds", "Time since this server last wrote a snapshot.", ages)
         yield from _decided(self._observer.tallies)
+        yield from _estimated(list(self._estimates()))
         yield GaugeMetricFamily("askwhen_log_queue_events", "Events on their way to the log.", value=self._queued())
         build = GaugeMetricFamily("askwhen_build_info", "What is running.", labels=["version", "river", "python"])
         build.add_metric([__version__, version("river"), platform.python_version()], 1)
@@ -183,6 +189,14 @@ def _decided(tallies: dict[str, _Tally]) -> Iterator[Metric]:
     yield times
 
 
+def _estimated(found: Sequence[tuple[str, Estimate]]) -> Iterator[Metric]:
+    about = "accuracy over the last 2,000 samples, estimated from bought labels"
+    ends = ("estimate", f"The {about}."), ("low", f"Lower end of the 95 % interval of {about}."), ("high", f"The upper end of it: {about}.")
+    values = {stream: {"estimate": one.accuracy, "low": one.low, "high": one.high} for stream, one in found}
+    for end, told in ends:
+        yield _family(f"askwhen_accuracy_{end}", told, [(stream, of[end] or 0.0) for stream, of in values.items()])
+
+
 def _family(name: str, about: str, values: Iterable[tuple[str, float]]) -> Metric:
     kind = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
     family: CounterMetricFamily | GaugeMetricFamily = kind(name.removesuffix("_total"), about, labels=["stream"])
@@ -192,12 +206,12 @@ def _family(name: str, about: str, values: Iterable[tuple[str, float]]) -> Metri
 
 
 def metrics(
-    learners: Learners, claimed: Counts, queued: Callable[[], int] = lambda: 0
+    learners: Learners, claimed: Counts, queued: Callable[[], int] = lambda: 0, estimates: Estimates = lambda: ()
 ) -> tuple[PrometheusObserver, Callable[[str], tuple[bytes, str]]]:
     """An observer over a registry of its own, and the function that renders it for an Accept header: body and media type."""
     registry = CollectorRegistry()
     observer = PrometheusObserver(registry)
-    registry.register(StreamCollector(learners, claimed, queued, observer))
+    registry.register(StreamCollector(learners, claimed, queued, estimates, observer))
     ProcessCollector(namespace="askwhen", registry=registry)
 
     def render(accept: str) -> tuple[bytes, str]:

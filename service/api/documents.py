@@ -14,6 +14,7 @@ from service.api.parcels import CLOUD_EVENT, CLOUD_EVENTS
 from service.api.replies import JSON, NDJSON
 from service.api.scopes import needed
 from service.core.config import StreamConfig
+from service.core.evaluation import Evaluation
 from service.guard import Scope
 
 _REF = "#/components/schemas/{name}"
@@ -48,6 +49,7 @@ _SHAPES: dict[str, _Shape] = {
     "claim_queries": _Shape(schemas.ClaimIn, {200: schemas.QueriesOut}, (404, 413, 415, 422)),
     "skip_query": _Shape(schemas.SkipIn, {200: schemas.LabelOut}, (409, *_WRITE)),
     "release_query": _Shape(schemas.ReleaseIn, {200: schemas.ReleasedOut}, (404, 409, 413, 415, 422)),
+    "get_evaluation": _Shape(None, {200: Evaluation}, _READ),
     "catalogue": _Shape(None, {200: dict[str, Any]}),
     "livez": _Shape(None, {200: schemas.Status}),
     "readyz": _Shape(None, {200: schemas.Status}),
@@ -56,7 +58,10 @@ _SHAPES: dict[str, _Shape] = {
 
 # Where one answer leads to the next request.
 _STREAM = {"stream": "$request.path.stream"}
-_OF_STREAM = {name: {"parameters": _STREAM} for name in ("get_stream", "post_samples", "post_labels", "list_queries", "delete_stream")}
+_OF_STREAM = {
+    name: {"parameters": _STREAM}
+    for name in ("get_stream", "post_samples", "post_labels", "list_queries", "get_evaluation", "delete_stream")
+}
 _OF_SAMPLE = {"parameters": {**_STREAM, "sample_id": "$response.body#/id"}}
 _OF_LABEL = {"parameters": {**_STREAM, "sample_id": "$response.body#/sample_id"}}
 _LINKS: dict[str, dict[int, dict[str, Any]]] = {

@@ -46,6 +46,7 @@ class Routes:
         self._questions = engine.questions
         self._streams = engine.streams
         self._administration = engine.administration
+        self._appraisal = engine.appraisal
         self._samples = samples
         self._labels = labels
         self._render_metrics = render_metrics
@@ -68,6 +69,7 @@ class Routes:
             ("POST", "/v1/streams/{stream}/queries/claim", 200, self.claim_queries),
             ("POST", "/v1/streams/{stream}/queries/{sample_id:path}/skip", 200, self.skip_query),
             ("POST", "/v1/streams/{stream}/queries/{sample_id:path}/release", 200, self.release_query),
+            ("GET", "/v1/streams/{stream}/evaluation", 200, self.get_evaluation),
             ("GET", "/v1/catalogue", 200, self.catalogue),
             ("GET", "/livez", 200, self.livez),
             ("GET", "/readyz", 200, self.readyz),
@@ -160,6 +162,10 @@ class Routes:
         """Hand a question back before the lease ends."""
         given = parse(await json_body_of(request, self._max_body), ReleaseIn)
         return _json(ReleasedOut(sample_id, "released", self._questions.release(stream, sample_id, check_person(given.labeler))))
+
+    async def get_evaluation(self, stream: Stream) -> Response:
+        """Accuracy over all traffic with its interval, estimated from the bought labels alone; null where nothing can be claimed."""
+        return _json(await self._appraisal.evaluation(stream))
 
     # --- the server ----------------------------------------------------------------------------------------------------------
 

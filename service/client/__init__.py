@@ -3,6 +3,7 @@
 from service.client.calls import Order
 from service.client.clients import AsyncClient, Client
 from service.client.errors import BadAnswer, Broken, Busy, ClientError, Conflict, Invalid, NotFound, Refused, Unauthorized, Unreachable
+from service.client.figures import Evaluation, Figures, OfClass, Part, Saved, Spent
 from service.client.retries import ONCE, Retries
 from service.client.values import (
     Budget,
@@ -36,14 +37,18 @@ __all__ = [
     "ClientError",
     "Conflict",
     "Decision",
+    "Evaluation",
+    "Figures",
     "Invalid",
     "Label",
     "LabelValue",
     "Lease",
     "NotFound",
+    "OfClass",
     "Order",
     "Outcome",
     "Page",
+    "Part",
     "Place",
     "Prediction",
     "Problem",
@@ -54,6 +59,8 @@ __all__ = [
     "Retries",
     "Sample",
     "SampleState",
+    "Saved",
+    "Spent",
     "Stream",
     "Summary",
     "Unauthorized",

@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from service.client.errors import Busy
+from service.client.figures import Evaluation
 from service.client.values import Decision, Label, LabelValue, Outcome, Page, Problem, Question, Sample, SampleState, Stream
 
 T = TypeVar("T")
@@ -143,6 +144,11 @@ def skip(stream: str, sample_id: str, labeler: str, *, reason: str | None = None
 def release(stream: str, sample_id: str, labeler: str) -> Call[Outcome]:
     """Hand a claimed question back, so that others may take it."""
     return _call("POST", _path(stream, "queries", sample_id, "release"), Outcome, {"labeler": labeler})
+
+
+def evaluation(stream: str) -> Call[Evaluation]:
+    """How good the stream's predictions are over all traffic, estimated from bought labels alone."""
+    return _call("GET", _path(stream, "evaluation"), Evaluation)
 
 
 # --- the server --------------------------------------------------------------------------------------------------------------

@@ -58,6 +58,7 @@ class Contract:
     put = Method(calls.put)
     patch = Method(calls.patch)
     get = Method(calls.get)
+    evaluation = Method(calls.evaluation)
     list = Method(calls.streams)
     delete = Method(calls.delete)
     sample = Method(calls.sample)

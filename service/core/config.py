@@ -10,15 +10,17 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from service.core.errors import Invalid, below
-from service.core.features import label_text
+from service.core.features import MAX_NAME, label_text
 
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
 Positive = Annotated[int, msgspec.Meta(ge=1, le=10**12)]
 Money = Annotated[float, msgspec.Meta(gt=0, le=10**12)]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)]
 Period = Literal["hour", "day", "week", "total"]
 
 MAX_CLASSES = 1_000
+MAX_SLICES = 5
 
 _PLACE = re.compile(r" - at `\$((?:\.\w+|\[\d+\]|\[\.\.\.\])*)`$")
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
@@ -89,6 +91,7 @@ class StreamConfig(_Strict, frozen=True):
     budget: BudgetSpec = BudgetSpec()
     exploration: Share = 0.3
     labels: LabelSpec = LabelSpec()
+    slices: Annotated[list[Name], msgspec.Meta(max_length=MAX_SLICES)] = []
     retention: Annotated[float, msgspec.Meta(gt=0, le=10**10)] | None = None  # seconds after which a sample is erased
 
 

@@ -28,7 +28,7 @@ def _blank(event: Event, ordinals: dict[str, str]) -> Event:
         return msgspec.structs.replace(event, features={}, decision=decision, origin=Origin(event.origin.time))
     if isinstance(event, Labelled):
         label = ordinals.setdefault(event.label, str(len(ordinals) + 1))
-        return msgspec.structs.replace(event, label=label, features={}, vector={}, erased=True)
+        return msgspec.structs.replace(event, label=label, features={}, vector={}, erased=True, guesses=[])
     if isinstance(event, Skipped):
         return msgspec.structs.replace(event, reason=None)
     return event

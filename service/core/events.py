@@ -24,6 +24,8 @@ class Mark(msgspec.Struct, frozen=True, gc=False):
     at: float
     rule: list[float]
     ruled: int  # position of the configuration that the rule is of
+    traffic: list[int] = []  # samples by kind (`service.core.evaluation.traffic`)
+    cost: float = 0.0  # the sum of theirs
 
 
 class _Event(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag=str.lower):
@@ -94,6 +96,8 @@ class Labelled(_Event, frozen=True):
     vector: dict[str, float | int | str | bool]
     labeled_at: str | None = None
     erased: bool = False
+    guesses: list[str | None] = []  # what the arms took it for before any of them learned it (`service.core.taught`)
+    arms: int = 0  # that learn it: none unless the question was asked at random
 
 
 class Retracted(_Event, frozen=True):

@@ -17,6 +17,8 @@ from service.core.columns import Vector
 from service.core.config import StreamConfig
 from service.core.digest import digest
 from service.core.errors import CorruptLog
+from service.core.evaluation import Evidence, Traffic, View
+from service.core.evaluation.evidence import ARMS, NO_ROW
 from service.core.events import (
     NOWHERE,
     Asked,
@@ -62,6 +64,8 @@ class Learner:
         self.rebuild_from = 0  # position of the last event that calls for a rebuild, 0 if none is due
         self.unswapped = 0  # position of the last erasure of what had taught, until a swap knows of it
         self.labels = 0
+        self.traffic = Traffic()
+        self.evidence = Evidence(created.config.slices)
         self.taught = _fresh(seq, created.config)
         self.candidate: Taught | None = None
         self.candidate_vectoriser: Vectoriser | None = None
@@ -96,7 +100,9 @@ class Learner:
         else:
             utility = 1.0 if cold or not probabilities else self._measure(probabilities)
         query = self.policy.decide(sample_id, utility, at, cold=cold, available=available)
-        return Decision(sample_id, self.version, Prediction.of(probabilities), query)
+        prediction = Prediction.of(probabilities)
+        self.traffic.see(prediction.confidence, query.probability)
+        return Decision(sample_id, self.version, prediction, query)
 
     def known(self, sample_id: str, features: Features) -> Decision:
         """The decision about a sample that was labelled without being asked: a prediction, and no question; nothing moves."""
@@ -114,7 +120,11 @@ class Learner:
     ) -> Labelled:
         """The event of an answer, with the vector as it is now; features that were `brought` along teach preprocessing too."""
         vector = self.vectoriser.observe(features) if brought else self.vectoriser.vector(features)
-        return Labelled(at, sample_id, label, labeler, self.taught.epoch, features, vector, labeled_at)
+        sample = self.queries.samples.get(sample_id)
+        row = NO_ROW if sample is None else sample.row
+        guesses = [] if row == NO_ROW else self.taught.guesses(vector)
+        arms = 0 if row == NO_ROW else self.evidence.lesson(row, sample_id)
+        return Labelled(at, sample_id, label, labeler, self.taught.epoch, features, vector, labeled_at, guesses=guesses, arms=arms)
 
     def forget(self, sample_ids: Sequence[str]) -> None:
         """Take samples out of what the measure keeps of recent ones."""
@@ -124,12 +134,16 @@ class Learner:
     def marked(self) -> Mark:
         """The small part of the decision state as it is now."""
         rule = self.policy.rule
-        return Mark(*self.budget.standing(), rule.state() if rule.compact else [], self.ruled)
+        return Mark(*self.budget.standing(), rule.state() if rule.compact else [], self.ruled, *self.traffic.state())
 
     def checkpointed(self, run: int, at: float, preprocessing: bytes | None) -> Checkpoint:
         """The decision state as it is now, with what the transcript says of the learned state."""
         rule, measure = self.policy.rule.state(), b"" if self._informed is None else self._informed.state()
         return Checkpoint(at, run, self.anchor, self.transcript, self.taught.epoch, self.marked(), rule, preprocessing, measure)
+
+    def view(self, *, whole: bool = False) -> View:
+        """What estimators look at: enough for windows, or the `whole` history."""
+        return View.of(self.budget.seen, self.traffic, self.evidence, whole=whole)
 
     def resume(self) -> None:
         """Continue the decision state from the last marks that were folded; what was seen since then is forgotten."""
@@ -138,6 +152,7 @@ class Learner:
         if self.mark is not None:
             mark = self.mark
             self.budget.resume(Standing(mark.seen, mark.since, mark.earned, mark.rate, mark.at))
+            self.traffic.restore(mark.traffic, mark.cost)
         saved, rule = self.checkpoint, self.policy.rule
         if saved is not None and saved.preprocessing is not None and saved.epoch == self.taught.epoch:
             self.vectoriser.restore(saved.preprocessing)
@@ -181,6 +196,7 @@ class Learner:
             effect = take(event.sample_id, event.labeler)
             outcome, rebuild = effect.outcome, effect.rebuild
             self._note(seq, effect)
+            self._settle(event.sample_id)
         elif isinstance(event, Swapped):
             self._swapped(event)
         elif isinstance(event, Erased):
@@ -194,9 +210,10 @@ class Learner:
         self.mark = event.mark
         query = event.decision.query
         self.budget.commit(event.at)
-        ordinal = self.budget.asked
-        sample = Sample(seq, event.at, event.expires_at, query.utility, probability=query.probability, ordinal=ordinal)
-        if not self.queries.ask(event.sample_id, sample):
+        sample = Sample(seq, event.at, event.expires_at, query.utility, probability=query.probability, ordinal=self.budget.asked)
+        if self.queries.ask(event.sample_id, sample):
+            sample.row = self.evidence.ask(event)
+        else:
             self.budget.given_back += 1
 
     def _closed(self, event: Expired | Withdrawn) -> None:
@@ -208,6 +225,7 @@ class Learner:
     def _labelled(self, seq: int, event: Labelled) -> tuple[Applied, dict[str, float]]:
         effect = self.queries.label(event.sample_id, Vote(intern(event.labeler), intern(event.label), seq), event.at)
         self._note(seq, effect)
+        self._settle(event.sample_id, event.guesses)
         outcome: Outcome = effect.outcome
         if outcome == "learned":
             self.budget.hear(self.queries.samples[event.sample_id].ordinal)
@@ -219,7 +237,7 @@ class Learner:
         if lesson is not None and not event.erased:
             vector = self.taught.vector_of(event)
             probabilities = self.taught.witnessed(vector)
-            learned = self.taught.teach(vector, *lesson)
+            learned = self.taught.learn(event, vector, lesson)
             outcome = outcome if learned else "unlearnable"
             if self.candidate is not None:
                 self.candidate.follow(event, lesson)
@@ -229,6 +247,13 @@ class Learner:
     def _weight_of(self, sample_id: str) -> float:
         """The weight of a sample's label: 1, or the inverse of the probability with which it was asked, within bounds."""
         return 1.0 / max(_LEAST, self.queries.samples[sample_id].probability) if self.config.query.weighted else 1.0
+
+    def _settle(self, sample_id: str, guesses: Sequence[str | None] = ()) -> None:
+        """Have the evidence follow the label that stands for a question."""
+        sample = self.queries.samples.get(sample_id)
+        if sample is not None and sample.row != NO_ROW:
+            self.evidence.guess(sample.row, guesses)
+            self.evidence.settle(sample.row, sample.taught)
 
     def _note(self, seq: int, effect: Effect) -> None:
         if effect.superseded:
@@ -241,6 +266,10 @@ class Learner:
 
     def _erased(self, seq: int, event: Erased) -> bool:
         taught = [self.queries.erase(sample_id) for sample_id in event.sample_ids]
+        for sample_id in event.sample_ids:
+            row = self.queries.samples[sample_id].row
+            if row != NO_ROW:
+                self.evidence.forget(row)
         if any(taught):
             self.rebuild_from = self.unswapped = seq
         return any(taught)
@@ -276,6 +305,7 @@ class Learner:
             self.queries.per_sample = event.config.labels.per_sample
         self.budget.configure(event.config.budget)
         self.policy.configure(event.config.exploration)
+        self.evidence.divide(event.config.slices)
         if before.query != event.config.query:
             self.ruled = seq
             self._configure_policy()
@@ -329,6 +359,7 @@ class Learner:
             "open": self.queries.open,
             "taken_back": self.queries.taken_back,
             "budget": self.budget.learned(),
+            "evidence": self.evidence.learned(),
             "config": msgspec.msgpack.encode(self.config),
             "checkpoint": None if self.checkpoint is None else events.encode(self.checkpoint),
         }
@@ -348,6 +379,7 @@ class Learner:
         learner.seq = learner.anchor
         learner.queries.restore(learned["samples"], learned["open"], learned["taken_back"])
         learner.budget.restore(learned["budget"])
+        learner.evidence = Evidence.of(learned["evidence"])
         saved = learned["checkpoint"]
         checkpoint = None if saved is None else events.decode(saved)
         learner.checkpoint = checkpoint if isinstance(checkpoint, Checkpoint) else None
@@ -357,4 +389,5 @@ class Learner:
 
 def _fresh(epoch: int, config: StreamConfig) -> Taught:
     built = build_model(config.model)
-    return Taught(epoch, built.model, built.vectoriser, build_companion(config))
+    arms = [build_model(config.model).model for _ in range(ARMS)]
+    return Taught(epoch, built.model, built.vectoriser, build_companion(config), arms)

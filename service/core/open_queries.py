@@ -37,6 +37,7 @@ class Sample(msgspec.Struct, gc=False):
     erased: bool = False
     probability: float = 1.0  # with which it was asked
     ordinal: int = 0  # its number among the stream's questions
+    row: int = -1  # of its question in the evidence of evaluation
 
     @property
     def state(self) -> str:
@@ -121,7 +122,7 @@ class OpenQueries:
         sample = self.samples.get(sample_id, Sample())
         taught = sample.taught is not None or sample_id in self.taken_back
         self.answered -= sample.taught is not None
-        self.samples[sample_id] = Sample(sample.asked_seq, sample.asked_at, sample.expires_at, sample.utility, erased=True)
+        self.samples[sample_id] = Sample(sample.asked_seq, sample.asked_at, sample.expires_at, sample.utility, erased=True, row=sample.row)
         self.open.pop(sample_id, None)
         self.taken_back.pop(sample_id, None)
         return taught

@@ -1,83 +1,49 @@
-"""A model and the classes it knows: the state that only labels move. It decides nothing and knows neither budget nor log."""
+"""All that labels teach: the model, and what learns beside it. It decides nothing and knows neither budget nor log."""
 
 import copy
-import inspect
-import math
-from collections.abc import Sequence
-from typing import Any, Protocol
-
-from river import linear_model, multiclass
+from collections.abc import Iterable
 
 from service.core.columns import Vector
 from service.core.companions import Companion, Evidence, members_of
 from service.core.events import Labelled
-from service.core.records import Lesson
+from service.core.knowing import Knowing, Model, is_linear
+from service.core.records import Lesson, Prediction
 from service.core.vectoriser import Vectoriser
 
-_TOLERANCE = 1e-9  # by which a sum of probabilities may miss 1 before it is normalised
 
-
-class Model(Protocol):
-    """River's verbs; classes are integer codes in order of first appearance."""
-
-    def predict_proba_one(self, x: dict[str, float]) -> dict[int, float]:
-        """Return a probability a class; nothing moves."""
-        ...
-
-    def learn_one(self, x: dict[str, float], y: int) -> Any:
-        """Learn one label."""
-        ...
-
-
-class Taught:
-    """A model of one epoch (the position of the configuration that named it), its class codec, and the preprocessing it began with.
+class Taught(Knowing):
+    """A model of one epoch (the position of the configuration that named it), and the preprocessing it began with.
 
     `base` gives the vectors of answers that were made for an earlier epoch. It moves with the log alone, unlike the
-    preprocessing that serves. A `companion` learns what the model learns, for a measure that asks more than probabilities.
+    preprocessing that serves. A `companion` learns what the model learns, for a measure that asks more than probabilities. `arms`
+    are models of the same kind that learn from answers to random questions alone, the first from all of them and the next from a
+    share: what random asking would have learned (`service.core.evaluation.savings`).
     """
 
-    def __init__(self, epoch: int, model: Model, base: Vectoriser, companion: Companion | None = None) -> None:
+    def __init__(self, epoch: int, model: Model, base: Vectoriser, companion: Companion | None = None, arms: Iterable[Model] = ()) -> None:
         """Start with no classes."""
+        super().__init__(model)
         self.epoch = epoch
-        self.model = model
         self.base = base
         self.companion = companion
-        self.classes: list[str] = []
-        self._codes: dict[str, int] = {}
-
-    def predict(self, vector: Vector) -> dict[str, float]:
-        """Return a probability for every class that the model knows, by class text; empty before the first label.
-
-        Whatever the model gives is made sound: what is not finite or negative counts as nothing, the rest is normalised, and
-        a model that raises or gives nothing knows nothing.
-        """
-        if not self._codes:
-            return {}
-        try:
-            return self._sound(self.model.predict_proba_one(vector))
-        except Exception:  # noqa: BLE001 - a broken model must not stop the service
-            return {}
-
-    def predict_all(self, vectors: Sequence[Vector]) -> list[dict[str, float]]:
-        """Return what `predict` says of each."""
-        return list(map(self.predict, vectors))
+        self.arms = [Knowing(arm) for arm in arms]
 
     def teach(self, vector: Vector, label: str, weight: float = 1.0) -> bool:
         """Learn one label; False where the model raises, and then the label counts as unlearnable."""
-        code = self._codes.get(label)
-        if code is None:
-            code = self._codes[label] = len(self.classes)
-            self.classes.append(label)
-        try:
-            if weight == 1.0:
-                self.model.learn_one(vector, code)
-            else:
-                learn_weighted(self.model, vector, code, weight)
-        except Exception:  # noqa: BLE001 - the fold is total: it goes on at any label
-            return False
-        if self.companion is not None:
-            self.companion.learn(vector, code)
-        return True
+        learned = super().teach(vector, label, weight)
+        if learned and self.companion is not None:
+            self.companion.learn(vector, self._codes[label])
+        return learned
+
+    def learn(self, answer: Labelled, vector: Vector, lesson: Lesson) -> bool:
+        """Learn an answer, and so do the arms that may; False where the label is unlearnable."""
+        for arm in self.arms[: answer.arms]:
+            arm.teach(vector, lesson.label)
+        return self.teach(vector, *lesson)
+
+    def guesses(self, vector: Vector) -> list[str | None]:
+        """Return what each arm takes a sample for."""
+        return [Prediction.of(arm.predict(vector)).label for arm in self.arms]
 
     def opinions(self, vector: Vector) -> list[dict[str, float]]:
         """Return what each member of an ensemble, or of the committee beside the model, predicts; of those that know something."""
@@ -105,7 +71,7 @@ class Taught:
 
     def follow(self, answer: Labelled, lesson: Lesson) -> None:
         """Learn what an answer taught the serving model."""
-        self.teach(self.vector_of(answer), *lesson)
+        self.learn(answer, self.vector_of(answer), lesson)
 
     def under(self, epoch: int) -> "Taught":
         """Return this model in the place of one of another epoch, which nobody will ask."""
@@ -122,39 +88,3 @@ class Taught:
             return self._sound(member.predict_proba_one(vector))
         except Exception:  # noqa: BLE001 - a broken member has no opinion
             return {}
-
-    def _sound(self, raw: Any) -> dict[str, float]:
-        if len(raw) == 2 and len(self.classes) == 2:  # noqa: PLR2004 - nearly every stream has two classes
-            one, other = raw.get(0), raw.get(1)
-            if one.__class__ is other.__class__ is float and one >= 0.0 <= other and abs(one + other - 1.0) <= _TOLERANCE:
-                return {self.classes[0]: one, self.classes[1]: other}
-        probabilities: dict[str, float] = {}
-        total = 0.0
-        for code, name in enumerate(self.classes):
-            value = raw.get(code, 0.0)
-            if value.__class__ is not float:
-                value = float(value)
-            if not 0.0 <= value < math.inf:
-                value = 0.0
-            probabilities[name] = value
-            total += value
-        if total <= 0.0 or total == math.inf:
-            return {}
-        if abs(total - 1.0) > _TOLERANCE:
-            return {name: value / total for name, value in probabilities.items()}
-        return probabilities
-
-
-def learn_weighted(model: Any, vector: Vector, code: int, weight: float) -> None:
-    """Learn a label of another weight than 1: as such where the model knows weights, else as often, rounded."""
-    if "w" in inspect.signature(model.learn_one).parameters:
-        model.learn_one(vector, code, w=weight)
-        return
-    for _ in range(round(weight)):
-        model.learn_one(vector, code)
-
-
-def is_linear(model: Any) -> bool:
-    """Whether a model's outputs are linear in its vectors, up to a function of one output each or of all."""
-    inside = model.classifier if isinstance(model, multiclass.OneVsRestClassifier) else model
-    return getattr(model, "linear", False) or isinstance(inside, linear_model.base.GLM | linear_model.SoftmaxRegression)

@@ -4,17 +4,14 @@ A few dozen whole runs over the stream, side by side in processes of their own. 
 """
 
 import math
-import multiprocessing
-import os
-import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, as_completed
 from statistics import fmean
 from typing import Any, Literal, NamedTuple
 
 from service.demo import sets
 from service.simulate import Pair, Run, full, queried, sampled
+from service.simulate.pool import cores, processes
 
 SEEDS = 5  # runs of random asking at the run's own number of labels
 _SWEEP_SEEDS = 3  # runs a point, elsewhere
@@ -82,7 +79,7 @@ def compare(name: sets.Name, n: int, config: Mapping[str, Any], labels: int, del
     """Simulate all arms over the set's first `n` samples."""
     todo = jobs(labels, n)
     done: dict[Job, Run] = {}
-    with _processes(min(os.cpu_count() or 1, len(todo)), name, n) as pool:
+    with processes(min(cores(), len(todo)), _load, name, n) as pool:
         running: dict[Future[Run], Job] = {pool.submit(_simulated, job, dict(config), delay): job for job in todo}
         for future in as_completed(running):
             done[running[future]] = future.result()
@@ -120,7 +117,6 @@ _stream: list[Pair] = []  # a worker's own copy, loaded once
 
 
 def _load(name: sets.Name, n: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that started them
     _stream[:] = sets.pairs(name, n)
 
 
@@ -136,16 +132,3 @@ def scaled(config: Mapping[str, Any], factor: float) -> dict[str, Any]:
     """The same stream with another budget, its start-up grant in proportion."""
     budget = config["budget"]
     return {**config, "budget": {**budget, "rate": min(1.0, budget["rate"] * factor), "burst": round(budget["burst"] * factor)}}
-
-
-@contextmanager
-def _processes(workers: int, name: sets.Name, n: int) -> Iterator[ProcessPoolExecutor]:
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _load, (name, n))
-    try:
-        yield pool
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for child in multiprocessing.active_children():
-            child.terminate()
-        raise
-    pool.shutdown()

@@ -3,7 +3,6 @@
 import contextlib
 import shlex
 import shutil
-import signal
 import tempfile
 import time
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from service.demo.process import ServerProcess
 from service.demo.screen import console as new_console
 from service.demo.screen import is_live, screen, watched
 from service.demo.session import play, sample_id
+from service.simulate.pool import interruptible
 
 FAILED, INTERRUPTED = 1, 130
 
@@ -43,7 +43,7 @@ def demo(options: Options) -> int:
     """Run the demo; 0 if all went well, also without a picture."""
     console = new_console()
     try:
-        with _interruptible():
+        with interruptible():
             options.out.mkdir(parents=True, exist_ok=True)
             return _Demo(options, console).run()
     except (ClientError, DemoError, OSError) as error:
@@ -163,18 +163,3 @@ class _Demo:
             f"  curl -X POST -H 'Content-Type: application/json' -d {shlex.quote(body)} {path}/samples",
         ):
             self._console.print(line, soft_wrap=True, markup=False)
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
-    """Have SIGTERM and SIGHUP end the demo as Ctrl-C does, so that no server is left behind."""
-
-    def interrupt(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -7,7 +7,8 @@ Everything is deterministic in its arguments, except the time that decisions too
 
 import random
 import time
-from collections import deque
+from array import array
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from itertools import accumulate, compress
@@ -18,6 +19,7 @@ import msgspec
 
 from service.core.catalogue import effective
 from service.core.config import StreamConfig
+from service.core.evaluation import Estimate, overall
 from service.core.events import Configured, Event, Expired
 from service.core.features import Features, label_text
 from service.core.learner import Learner
@@ -33,12 +35,18 @@ class Run(msgspec.Struct, frozen=True):
     """What came of one run; `correct` and `bought` have one byte a sample, 0 or 1.
 
     A sample without a prediction counts as wrong. A label counts as bought when it is asked for; `learned` of them arrived.
+    `confusion` counts samples by true label and prediction (None: nothing was predicted). `confidences` has the probability of the
+    predicted class, one a sample, 0 where nothing was predicted.
+    `estimate` is what the service would have said of its accuracy at the end, from the labels that arrived.
     """
 
     correct: bytes
     bought: bytes
     learned: int
     microseconds_per_decision: float
+    estimate: Estimate
+    confusion: Mapping[tuple[str, str | None], int] = {}
+    confidences: Sequence[float] = ()
 
     @property
     def n(self) -> int:
@@ -59,6 +67,26 @@ class Run(msgspec.Struct, frozen=True):
     def accuracy(self) -> float:
         """The share of all samples that was predicted right before any learning from them."""
         return sum(self.correct) / self.n if self.n else 0.0
+
+    @property
+    def accuracy_estimate(self) -> float | None:
+        """The accuracy as it is estimated from the bought labels alone; None where they say too little."""
+        return self.estimate.accuracy
+
+    @property
+    def accuracy_low(self) -> float | None:
+        """The lower end of the estimate's 95 % interval."""
+        return self.estimate.low
+
+    @property
+    def accuracy_high(self) -> float | None:
+        """The upper end of it."""
+        return self.estimate.high
+
+    @property
+    def accuracy_naive(self) -> float | None:
+        """The accuracy on the bought labels themselves, as if they were typical."""
+        return self.estimate.naive
 
     def accuracy_last(self, m: int) -> float:
         """Accuracy over the last `m` samples."""
@@ -153,6 +181,8 @@ class _Desk:
     def run(self, stream: Iterable[Pair], buy: _Buy, delay: int) -> Run:
         """Go through the stream."""
         correct, bought = bytearray(), bytearray()
+        confusion: Counter[tuple[str, str | None]] = Counter()
+        confidences = array("d")
         under_way: deque[tuple[int, str, Features, str]] = deque()
         seconds = 0.0
         for place, (features, raw) in enumerate(stream):
@@ -161,14 +191,19 @@ class _Desk:
             decision = self.learner.decide(f"{place:08}", features, self.at)
             seconds += time.perf_counter() - started
             label = label_text(raw)
-            correct.append(decision.prediction.label == label)
+            predicted = decision.prediction
+            correct.append(predicted.label == label)
+            confusion[label, predicted.label] += 1
+            confidences.append(predicted.confidence or 0.0)
             arrives = buy(place, decision, features)
             bought.append(arrives is not None)
             if arrives:
                 under_way.append((place + delay, decision.id, features, label))
             while under_way and under_way[0][0] <= place:
                 self.answer(*under_way.popleft()[1:])
-        return Run(bytes(correct), bytes(bought), self.learned, 1e6 * seconds / max(1, len(correct)))
+        microseconds = 1e6 * seconds / max(1, len(correct))
+        estimate = overall(self.learner.view(whole=True))
+        return Run(bytes(correct), bytes(bought), self.learned, microseconds, estimate, dict(confusion), confidences)
 
     def ask(self, decision: Decision, features: Features) -> None:
         """Ask, as the service does, with a log that answers at once."""

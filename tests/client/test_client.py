@@ -174,3 +174,18 @@ def test_the_client_needs_nothing_else_of_the_service():
 
     assert not loaded & {"river", "fastapi", "starlette", "pydantic", "typer", "uvicorn", "numpy"}
     assert {name for name in loaded if name.startswith("service.") and not name.startswith("service.client")} == set()
+
+
+async def test_an_evaluation_says_what_is_known_and_why_nothing_more(client, stream):
+    """Figures arrive in fields of their types; before five labels nothing is claimed."""
+    empty = await client.evaluation(stream)
+    for number in range(12):
+        await client.sample(stream, {"x": number % 2}, sample_id=f"s{number}")
+        await client.label(stream, f"s{number}", number % 2)
+    told = await client.evaluation(stream)
+
+    assert (empty.window.reason, empty.window.accuracy, empty.spent.labels) == ("no samples", None, 0)
+    assert (told.window.n, told.window.answered, told.window.reason, told.covers) == (12, 12, None, 1.0)
+    assert told.window.low <= told.window.accuracy <= told.window.high
+    assert set(told.classes) == {"0", "1"}
+    assert (told.saved.labels, told.saved.reason) == (None, "too few labels")

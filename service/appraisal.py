@@ -1,0 +1,46 @@
+"""How good the streams are, for whoever asks and for the metrics: views are taken on the loop, figures made beside it.
+
+What may be claimed stands in `service.core.evaluation`.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+from service.core.evaluation import LONG, Estimate, Evaluation, evaluate, recent
+from service.streams import Live, Streams
+
+_EVERY = 10.0  # seconds between looks at a stream for its metrics, which take a third of a millisecond
+
+
+class Appraisal:
+    """Figures of the streams."""
+
+    def __init__(self, streams: Streams) -> None:
+        """Look at these."""
+        self._streams = streams
+        self._looked: dict[str, tuple[float, int, int]] = {}  # when, after how many samples and changes
+        self._found: dict[str, Estimate] = {}
+
+    async def evaluation(self, stream: str) -> Evaluation:
+        """All that may be said of a stream; raises `UnknownStream`."""
+        learner = self._streams[stream].learner
+        return await asyncio.to_thread(evaluate, learner.view(whole=True), learner.config)
+
+    def look(self, live: Live) -> None:
+        """Estimate a stream's accuracy for the metrics, if it moved and was not looked at for a while."""
+        evidence, now = live.learner.evidence, time.monotonic()
+        before, *state = self._looked.get(live.name, (-_EVERY, -1, -1))
+        moved = [live.learner.budget.seen, evidence.changes]
+        if moved != state and now - before >= _EVERY:
+            self._looked[live.name] = now, live.learner.budget.seen, evidence.changes
+            self._found[live.name] = recent(live.learner.view(), LONG)
+
+    def forget(self, stream: str) -> None:
+        """A stream was deleted."""
+        self._looked.pop(stream, None)
+        self._found.pop(stream, None)
+
+    def estimates(self) -> Iterator[tuple[str, Estimate]]:
+        """Every stream's accuracy over the last 2,000 samples as it was last looked at, where anything can be claimed."""
+        return ((stream, found) for stream, found in self._found.items() if found.accuracy is not None)

@@ -1,0 +1,12 @@
+"""How good the service is over all traffic, from bought labels alone: what is remembered for it, and what may be claimed.
+
+`Traffic` counts every sample (decision state), `Evidence` keeps what was asked and answered (learned state), `evaluate` claims.
+"""
+
+from service.core.evaluation.estimate import Estimate
+from service.core.evaluation.evidence import Evidence
+from service.core.evaluation.report import LONG, SHORT, Evaluation, evaluate, overall, recent
+from service.core.evaluation.traffic import Traffic
+from service.core.evaluation.view import View
+
+__all__ = ["LONG", "SHORT", "Estimate", "Evaluation", "Evidence", "Traffic", "View", "evaluate", "overall", "recent"]

@@ -1,0 +1,71 @@
+"""One run in a process of its own: the file is read once, and what goes back is small. Nothing is shown here."""
+
+from typing import Any
+
+import msgspec
+
+from service.core.evaluation import Estimate
+from service.simulate.plan import EVERY, Job
+from service.simulate.run import Pair, Run, full, queried
+from service.simulate.scores import Bin, course, kappa, macro_f1, reliability
+from service.simulate.source import Source, samples
+
+
+class Found(msgspec.Struct, frozen=True):
+    """The figures of a run; `estimate` is what the bought labels alone tell, `course` accuracy along the stream, `bins` its calibration."""
+
+    n: int
+    accuracy: float
+    kappa: float
+    macro_f1: float
+    labels: int
+    learned: int
+    microseconds: float
+    estimate: Estimate
+    course: list[tuple[int, float]]
+    bins: list[Bin]
+
+    @property
+    def rate(self) -> float:
+        """Labels bought a sample."""
+        return self.labels / self.n
+
+
+class Task(msgspec.Struct, frozen=True):
+    """A run and the configuration that it has."""
+
+    job: Job
+    config: dict[str, Any]
+    delay: int
+    lost: float
+
+
+_stream: list[Pair] = []  # a worker's own copy
+
+
+def load(origin: Source) -> None:
+    """Read the file."""
+    _stream[:] = samples(origin)
+
+
+def work(task: Task) -> Found:
+    """Do one run over the file that was read."""
+    if task.job.rule == EVERY:
+        return found(full(_stream, task.config, delay=task.delay))
+    return found(queried(_stream, task.config, seed=task.job.seed, delay=task.delay, lost=task.lost))
+
+
+def found(run: Run) -> Found:
+    """Return a run's figures."""
+    return Found(
+        n=run.n,
+        accuracy=run.accuracy,
+        kappa=kappa(run.confusion),
+        macro_f1=macro_f1(run.confusion),
+        labels=run.labels,
+        learned=run.learned,
+        microseconds=run.microseconds_per_decision,
+        estimate=run.estimate,
+        course=course(run.correct),
+        bins=reliability(run.confidences, run.correct),
+    )
