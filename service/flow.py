@@ -12,17 +12,17 @@ from typing import NamedTuple
 
 import msgspec
 
-from service.asking import Answer, Asking, Reserved, unavailable
+from service.asking import Answer, Asking, Reserved
 from service.core.config import MAX_CLASSES
 from service.core.errors import Conflict, Invalid, UnknownSample, UnknownStream
-from service.core.events import NOWHERE, Asked, Event, Labelled, Origin, Retracted
+from service.core.events import NOWHERE, Event, Labelled, Origin, Retracted
 from service.core.features import Features
-from service.core.open_queries import Sample
 from service.core.records import Decision, Outcome
 from service.erasure import Erasure, refuse_erased
+from service.holdings import Held, Holdings, not_held, same
 from service.journal import Committed, Journal, folded
 from service.ports import Clock, Log, Observer
-from service.streams import Live, Memory, Remembered, Streams, fits
+from service.streams import Live, Memory, Streams
 
 
 class Incoming(msgspec.Struct, frozen=True, gc=False):
@@ -44,14 +44,6 @@ class Learned(NamedTuple):
     rebuilding: bool
 
 
-class Held(NamedTuple):
-    """All that is known of a sample: its answer, what became of its question and labels where it has any, and where it came from."""
-
-    decision: Decision | None
-    sample: Sample | None
-    origin: Origin
-
-
 class Flow:
     """Everything that upstream services and labelling tools do to a stream."""
 
@@ -69,7 +61,7 @@ class Flow:
         self._streams = streams
         self._journal = journal
         self._asking = Asking(journal, clock)
-        self._log = log
+        self._holdings = Holdings(memory, log)
         self._memory = memory
         self._erasure = erasure
         self._clock = clock
@@ -124,7 +116,7 @@ class Flow:
         else:
             remembered = self._memory.get(live.name, sample_id)
             if remembered is not None:
-                return self._again(live.name, _same(remembered, sample_id, sample.features))
+                return self._again(live.name, same(remembered, sample_id, sample.features))
             if sample_id in live.learner.queries.samples:
                 return self._in_turn(live, sample_id, sample)
         decision, seconds = self._decide(live, sample_id, sample)
@@ -136,7 +128,7 @@ class Flow:
 
     async def _in_turn(self, live: Live, sample_id: str, sample: Incoming) -> Answer:
         async with live.turn(sample_id):
-            stored = await self._stored(live, sample_id, sample.features)
+            stored = await self._holdings.stored(live, sample_id, sample.features)
             if stored is not None:
                 return self._again(live.name, stored)
             decision, seconds = self._decide(live, sample_id, sample)
@@ -194,21 +186,6 @@ class Flow:
         _check_there(live)
         return self._journal.append(live.name, event)
 
-    async def _stored(self, live: Live, sample_id: str, features: Features) -> Decision | None:
-        refuse_erased(live, sample_id)
-        remembered = self._memory.get(live.name, sample_id)
-        if remembered is not None:
-            return _same(remembered, sample_id, features)
-        sample = live.learner.queries.samples.get(sample_id)
-        if sample is None:
-            return None
-        event = await self._held(live, sample)
-        if event is not None and event.features != features:
-            raise Conflict(_OTHER_FEATURES.format(sample_id))
-        if isinstance(event, Asked):
-            return unavailable(event.decision) if sample.withdrawn else event.decision
-        return live.learner.known(sample_id, features)
-
     # --- labels --------------------------------------------------------------------------------------------------------------
 
     async def label(
@@ -222,7 +199,7 @@ class Flow:
             if known is not None:
                 return self._told(live, sample_id, Learned(known, live.learner.version, rebuilding=bool(live.learner.rebuild_from)))
             _check_class(live, label)
-            raw, brought = await self._features_of(live, sample_id, features)
+            raw, brought = await self._holdings.features_of(live, sample_id, features)
             event = live.learner.answer(sample_id, label, labeler, raw, self._clock(), brought=brought, labeled_at=labeled_at)
             return await self._learn(live, sample_id, event)
 
@@ -248,25 +225,6 @@ class Flow:
             observer.labelled(live.name, learned.outcome, delay)
         return learned
 
-    async def _features_of(self, live: Live, sample_id: str, given: Features | None) -> tuple[Features, bool]:
-        sample = live.learner.queries.samples.get(sample_id)
-        event = None if sample is None else await self._held(live, sample)
-        if event is None:
-            if given is None:
-                message = f"the sample {sample_id!r} is not held here; send its `features` along with the label"
-                raise UnknownSample(message)
-            return given, True
-        if given is not None and given != event.features:
-            raise Conflict(_OTHER_FEATURES.format(sample_id))
-        return event.features, False
-
-    async def _held(self, live: Live, sample: Sample) -> Asked | Labelled | None:
-        position = sample.asked_seq or (sample.votes[0].seq if sample.votes else 0)
-        if not position:
-            return None
-        (event,) = await self.events(live.name, [position])
-        return event if isinstance(event, Asked | Labelled) else None
-
     # --- erasing -------------------------------------------------------------------------------------------------------------
 
     async def erase(self, stream: str, sample_id: str) -> Learned:
@@ -275,35 +233,15 @@ class Flow:
         async with live.turn(sample_id):  # whoever is at work on it decides whether it is known
             known = sample_id in live.learner.queries.samples or self._memory.get(stream, sample_id) is not None
         if not known:
-            raise UnknownSample(_NOT_HELD.format(sample_id))
+            raise not_held(sample_id)
         await self._erasure.erase(live, [sample_id])
         return Learned("erased", live.learner.version, rebuilding=bool(live.learner.rebuild_from))
 
     # --- looking -------------------------------------------------------------------------------------------------------------
 
-    async def events(self, stream: str, positions: Sequence[int]) -> list[Event | None]:
-        """The events at these positions, read beside the loop."""
-        return await asyncio.to_thread(self._log.get, stream, positions)
-
     async def held(self, stream: str, sample_id: str) -> Held:
         """What is known of a sample; raises `UnknownSample` for one that was not asked and is forgotten."""
-        live = self._streams[stream]
-        sample = live.learner.queries.samples.get(sample_id)
-        remembered = self._memory.get(stream, sample_id)
-        decision, origin = None if remembered is None else remembered.decision, NOWHERE
-        if sample is not None and sample.asked_seq:
-            (event,) = await self.events(stream, [sample.asked_seq])
-            if isinstance(event, Asked):
-                decision, origin = decision or event.decision, event.origin
-        if decision is None and sample is None:
-            raise UnknownSample(_NOT_HELD.format(sample_id))
-        return Held(decision, sample, origin)
-
-
-def _same(remembered: Remembered, sample_id: str, features: Features) -> Decision:
-    if not fits(remembered.features, features):
-        raise Conflict(_OTHER_FEATURES.format(sample_id))
-    return remembered.decision
+        return await self._holdings.about(self._streams[stream], sample_id)
 
 
 def _check_there(live: Live) -> None:
@@ -322,7 +260,3 @@ def _check_class(live: Live, label: str) -> None:
         raise Invalid("/label", f"{label!r} is none of the stream's classes: {', '.join(map(repr, declared[:20]))}")
     if len(known) >= MAX_CLASSES and label not in known:
         raise Invalid("/label", f"the stream has {MAX_CLASSES} classes already")
-
-
-_NOT_HELD = "the sample {!r} is not held here: it was never sent, or it was not asked and is forgotten"
-_OTHER_FEATURES = "the sample {!r} is held here with other features"
