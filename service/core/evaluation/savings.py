@@ -22,7 +22,10 @@ _FEWEST: Final = 30  # answers to random questions from which anything is claime
 
 
 class Needed(NamedTuple):
-    """Labels that random asking would have needed, with an interval of 95 %; `high` None: perhaps no number of them would do."""
+    """Labels that random asking would have needed, with an interval of 95 %.
+
+    `high` None: perhaps no number of them would do, and then no number is told.
+    """
 
     labels: float | None
     low: float | None
@@ -40,9 +43,9 @@ def needed(population: Population, rows: Rows) -> Needed:
     tail = (1.0 - CONFIDENCE) / 2.0
     most = population.covered
     low = _labels(taught, np.quantile(_triplings(leads, gains, _STEEPEST), tail, method="lower"), most)
-    likely = _labels(taught, _triplings(mean[:1], mean[1:], _LIKELY)[0], most)
     high = _labels(taught, np.quantile(_triplings(leads, gains, _FLATTEST), 1.0 - tail, method="higher"), most)
-    return Needed(likely, most if low is None else low, high, "random asking may never get there" if likely is None else None)
+    likely = None if high is None else _labels(taught, _triplings(mean[:1], mean[1:], _LIKELY)[0], most)
+    return Needed(likely, most if low is None else low, high, "random asking may never get there" if high is None else None)
 
 
 def _unknown(reason: str) -> Needed:
