@@ -42,8 +42,8 @@ WIDTH = 130  # characters
 Group = tuple[str, float, float, int]  # rule, rate, exploration, samples of a window
 
 
-def jobs(parts: Sequence[str], folder: Path | None, *, short: bool) -> list[Job]:
-    """Return all runs; every one throws coins of its own."""
+def jobs(parts: Sequence[str], folder: Path | None, count: int, first: int, *, short: bool) -> list[Job]:
+    """Return all runs, `count` sequences among them; every one throws coins of its own, from the seed `first` on."""
     streams = names(folder)
     length = SHORT_LENGTH if short else None
     kinds: list[tuple[str, str, str, float, float, int, int | None]] = []
@@ -52,7 +52,7 @@ def jobs(parts: Sequence[str], folder: Path | None, *, short: bool) -> list[Job]
         rules += [("logit", rate, exploration) for rate, exploration in product(RATES, (0.1, 0.5))]
         kinds += [("windows", name, *rule, index, length) for index, (name, rule) in enumerate(product(streams, rules))]
     if "sequences" in parts:
-        count, most = (SHORT_SEQUENCES, SHORT_LENGTH // 2) if short else (SEQUENCES, SEQUENCE_LENGTH)
+        most = SHORT_LENGTH // 2 if short else SEQUENCE_LENGTH
         kinds += [("sequences", streams[seed % len(streams)], "logit", 0.05, EXPLORATION, 1_000 + seed, most) for seed in range(count)]
     if "savings" in parts:
         seeds, points = (2, SHARES[2::3]) if short else (SEEDS, SHARES)
@@ -61,7 +61,8 @@ def jobs(parts: Sequence[str], folder: Path | None, *, short: bool) -> list[Job]
             ("curves", name, "logit", share, EXPLORATION, seed, length)
             for name, share, seed in product(streams, points, range(1 if short else CURVE_SEEDS))
         ]
-    return [Job(what, folder, *rest) for what, *rest in kinds]
+    made = [Job(what, folder, *rest) for what, *rest in kinds]
+    return [job._replace(seed=job.seed + first) for job in sorted(made, key=lambda job: job.stream)]  # each is read once
 
 
 # What came of them
@@ -168,11 +169,14 @@ def main() -> int:
     parser.add_argument("--short", action="store_true", help=f"{SHORT_LENGTH:,} samples a stream, fewer runs")
     parser.add_argument("--streams", type=Path, help="a folder of CSV files; without it the sets that River ships")
     parser.add_argument("--part", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--sequences", type=int, help=f"how many; {SEQUENCES} where nothing is said, in short {SHORT_SEQUENCES}")
+    parser.add_argument("--seed", type=int, default=0, help="of the first run, so that another one throws other coins")
     parser.add_argument("--processes", type=int, default=PROCESSES)
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
     pin_hash_seed()
-    todo = jobs(options.part, options.streams, short=options.short)
+    count = options.sequences or (SHORT_SEQUENCES if options.short else SEQUENCES)
+    todo = jobs(options.part, options.streams, count, options.seed, short=options.short)
     found = dict(run_all(run, todo, "Estimates", options.processes))
     windows, saved = groups(found), savings(found)
     held = [one for job, one in found.items() if job.what == "sequences"]

@@ -35,6 +35,7 @@ def guarded(*scopes, rate=None, revoked=False):
         ("GET", "/v1/streams", {"read"}),
         ("GET", "/v1/streams/s", {"read"}),
         ("HEAD", "/v1/streams/s", {"read"}),
+        ("GET", "/v1/streams/s/evaluation", {"read"}),
         ("GET", "/metrics", {"read"}),
         ("PUT", "/v1/streams/s", {"admin"}),
         ("PATCH", "/v1/streams/s", {"admin"}),

@@ -259,12 +259,13 @@ def test_a_slice_with_few_labels_claims_nothing():
 
 
 def test_triplings_by_hand():
-    """Constant gains of 2 points reach 6 in three steps, halving ones (1 + 0.5 + ...) reach 1.5 in two and 2 never."""
+    """After a gain of 2 points constant ones reach 6 in three steps, halving ones 1.5 in two and 2 never, growing ones 7.5 in two."""
     points = np.array([0.02])
 
     assert _triplings(np.array([0.06]), points, 1.0) == pytest.approx([3.0])
     assert _triplings(np.array([0.015]), points, 0.5) == pytest.approx([2.0])
     assert _triplings(np.array([0.02]), points, 0.5) == [inf]
+    assert _triplings(np.array([0.075, -0.1]), points, 1.5).tolist() == pytest.approx([2.0, -inf])
     assert _triplings(np.array([-0.02]), points, 0.5) == pytest.approx([-1.0])
     assert _triplings(np.array([0.01, -0.01]), np.array([0.0, 0.0]), 1.0).tolist() == [inf, -inf]
 

@@ -2,9 +2,10 @@
 
 Answers to random questions (`exploration`) are a random sample of all labels. One model of the stream's kind learns from all of them,
 another from a third of them: two points of random asking's learning curve, over the same traffic at the same time. How the three models
-differ is measured on all answered questions, each weighed by the samples it stands for. From there the curve is continued: never
-steeper than it was, and never flatter than if each tripling of labels gained half of what the one before did. Learning curves
-are power laws (Viering and Loog 2022), whose gains shrink by a constant factor a tripling, of 0.5 to 1 for exponents of up to 0.63.
+differ is measured on all answered questions, each weighed by the samples it stands for. From there the curve is continued: at most
+as steep as if each tripling of labels gained half as much again as the one before did, at least as if it gained half of it. Learning
+curves are power laws in the end (Viering and Loog 2022), whose gains shrink by a constant factor a tripling, 0.5 to 1 for exponents of up
+to 0.63; before that, and while new classes appear, they grow.
 """
 
 from math import exp, inf, log
@@ -16,13 +17,16 @@ from service.core.evaluation.estimate import CONFIDENCE, weights_of
 from service.core.evaluation.evidence import THINNED
 from service.core.evaluation.view import Floats, Population, Rows
 
-_STEEPEST, _LIKELY, _FLATTEST = 1.0, 0.7, 0.5  # the gain of a tripling over that of the one before
+_STEEPEST, _LIKELY, _FLATTEST = 1.5, 0.7, 0.5  # the gain of a tripling over that of the one before
 _DRAWS: Final = 1_000
 _FEWEST: Final = 30  # answers to random questions from which anything is claimed
 
 
 class Needed(NamedTuple):
-    """Labels that random asking would have needed, with an interval of 95 %; `high` None: perhaps no number of them would do."""
+    """Labels that random asking would have needed, with an interval of 95 %.
+
+    `high` None: perhaps no number of them would do, and then no number is told.
+    """
 
     labels: float | None
     low: float | None
@@ -40,9 +44,9 @@ def needed(population: Population, rows: Rows) -> Needed:
     tail = (1.0 - CONFIDENCE) / 2.0
     most = population.covered
     low = _labels(taught, np.quantile(_triplings(leads, gains, _STEEPEST), tail, method="lower"), most)
-    likely = _labels(taught, _triplings(mean[:1], mean[1:], _LIKELY)[0], most)
     high = _labels(taught, np.quantile(_triplings(leads, gains, _FLATTEST), 1.0 - tail, method="higher"), most)
-    return Needed(likely, most if low is None else low, high, "random asking may never get there" if likely is None else None)
+    likely = None if high is None else _labels(taught, _triplings(mean[:1], mean[1:], _LIKELY)[0], most)
+    return Needed(likely, most if low is None else low, high, "random asking may never get there" if high is None else None)
 
 
 def _unknown(reason: str) -> Needed:
@@ -64,7 +68,7 @@ def _triplings(leads: Floats, gains: Floats, factor: float) -> Floats:
         if factor == 1.0:
             return ratio
         left = 1.0 - ratio * (1.0 - factor) / factor
-        triplings: Floats = np.where(left > 0.0, np.log(left) / log(factor), inf)
+        triplings: Floats = np.where(left > 0.0, np.log(left) / log(factor), inf if factor < 1.0 else -inf)
     return triplings
 
 
