@@ -46,6 +46,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--delay", nargs="*", type=int, default=[], help=f"samples by which labels are late; {LOST:.0%} never arrive")
     parser.add_argument("--processes", type=int, default=PROCESSES)
     parser.add_argument("--cache", type=Path, default=Path("label-efficiency.jsonl"), help="runs that are there already")
+    parser.add_argument("--cached", action="store_true", help="run nothing, show what is there")
     parser.add_argument("--markdown", type=Path, help="write the tables here")
     parser.add_argument("--figure", type=Path, help="write the figure here")
     options = parser.parse_args()
@@ -81,7 +82,7 @@ def _of(stream: str, model: str, options: argparse.Namespace) -> Iterator[Job]:
 def tables(runs: Runs, model: str, options: argparse.Namespace) -> tuple[list[str], list[verdict.Bar]]:
     """The tables of one model, and its bars."""
     drawn, ceiling, gains = compare.curves(runs, model), compare.supervised(runs, model), compare.gains(runs, model)
-    lines = [f"### {model}\n"]
+    lines = [f"### {model}\n", *report.what_was_run(runs, model)]
     bars: list[verdict.Bar] = []
     for share in options.budget:
         among = compare.reached(drawn, share)
@@ -100,7 +101,8 @@ def main() -> int:
     """Run them all."""
     options = parse()
     pin_hash_seed()
-    runs = cache.complete(jobs(options), options.cache, options.processes)
+    todo = jobs(options)
+    runs = cache.known(todo, options.cache) if options.cached else cache.complete(todo, options.cache, options.processes)
     lines: list[str] = []
     worse = False
     for model in options.model:

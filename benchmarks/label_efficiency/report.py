@@ -4,14 +4,30 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 
-from benchmarks.label_efficiency.compare import Gain, Point, Row, at
-from benchmarks.label_efficiency.jobs import DEFAULT, RANDOM
+from benchmarks.label_efficiency.compare import Gain, Point, Row, Runs, at
+from benchmarks.label_efficiency.jobs import DEFAULT, FULL, RANDOM, Job
 from benchmarks.label_efficiency.peers import PEERS
 from benchmarks.label_efficiency.verdict import Bar
 
 _OURS, _RANDOM, _PEER, _FULL = "#0b7285", "#e8590c", "#868e96", "#495057"
 _MARKERS = "osv^Dx"
 _SHARES = (0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2)
+
+
+def what_was_run(runs: Runs, model: str) -> Iterator[str]:
+    """Say of how many seeds and samples the figures are."""
+    jobs = [job for job in runs if job.model == model and not job.delay]
+    lengths = {job.stream: runs[job].n for job in jobs}
+    listed = ", ".join(f"{stream} {length:,}" for stream, length in sorted(lengths.items()))
+    yield f"Samples: {listed}.\n"
+    for rule in sorted({job.rule for job in jobs} - {FULL}):
+        seeds = {budget: len({job.seed for job in jobs if (job.rule, job.budget) == (rule, budget)}) for budget in _budgets(jobs, rule)}
+        yield f"- {rule}: {', '.join(f'{budget:.1%} x {count}' for budget, count in seeds.items())} (budget x seeds)"
+    yield ""
+
+
+def _budgets(jobs: Iterable[Job], rule: str) -> list[float]:
+    return sorted({job.budget for job in jobs if job.rule == rule})
 
 
 def rows_table(rows: Sequence[Row], streams: int, share: float) -> Iterator[str]:
@@ -76,7 +92,7 @@ def draw(drawn: Mapping[str, Mapping[str, Sequence[Point]]], ceiling: Mapping[st
     """Write the figure: mean accuracy over the share of labels bought, a line a rule."""
     from matplotlib.figure import Figure  # noqa: PLC0415 - an extra, and slow to load
 
-    figure = Figure(figsize=(9, 5.4), dpi=150, facecolor="white", layout="constrained")
+    figure = Figure(figsize=(11, 5.4), dpi=150, facecolor="white", layout="constrained")
     axes = figure.subplots()
     streams = list(drawn[DEFAULT])
     rules = [rule for rule in (*PEERS, RANDOM, DEFAULT) if rule in drawn and all(stream in drawn[rule] for stream in streams)]
@@ -94,5 +110,5 @@ def draw(drawn: Mapping[str, Mapping[str, Sequence[Point]]], ceiling: Mapping[st
     axes.set_ylabel(f"accuracy over all samples, mean of {len(streams)} streams, %")
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="#dee2e6")
-    axes.legend(frameon=False, fontsize=9)
+    figure.legend(loc="outside right upper", frameon=False, fontsize=9)
     figure.savefig(path)
