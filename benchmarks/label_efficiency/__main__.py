@@ -25,8 +25,6 @@ BUDGETS = (0.01, 0.02, 0.05, 0.10, 0.20)
 LOW = (0.003,)  # more budgets of the default, whose grant comes on top
 FACTORS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # of the learning rate, under full supervision
 _TITLE = "# Label efficiency\n\nBy `make label-efficiency`; what the columns mean stands in [README.md](README.md#label-efficiency).\n"
-    "# Label efficiency\n\nWritten by `make label-efficiency`; what the columns mean stands in [README.md](README.md#label-efficiency).\n"
-)
 LOST = 0.2  # of the questions, where labels are late
 SEEDS, PEER_SEEDS = 10, 1
 SHORT_STREAMS = ("phishing", "image-segments", "sea")

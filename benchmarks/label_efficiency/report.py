@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 
-from benchmarks.label_efficiency.compare import Gain, Point, Row, Runs, at
+from benchmarks.label_efficiency.compare import Gain, Point, Row, Runs, at, comparable
 from benchmarks.label_efficiency.jobs import DEFAULT, FULL, RANDOM, Job
 from benchmarks.label_efficiency.peers import PEERS
 from benchmarks.label_efficiency.verdict import Bar
@@ -89,7 +89,7 @@ def bars_table(bars: Iterable[Bar]) -> Iterator[str]:
 
 
 def draw(drawn: Mapping[str, Mapping[str, Sequence[Point]]], ceiling: Mapping[str, float], path: Path) -> None:
-    """Write the figure: mean accuracy over the share of labels bought, a line a rule."""
+    """Write the figure: mean accuracy over the share of labels bought, a line a rule from where it can buy so little on every stream."""
     from matplotlib.figure import Figure  # noqa: PLC0415 - an extra, and slow to load
 
     figure = Figure(figsize=(11, 5.4), dpi=150, facecolor="white", layout="constrained")
@@ -98,10 +98,11 @@ def draw(drawn: Mapping[str, Mapping[str, Sequence[Point]]], ceiling: Mapping[st
     rules = [rule for rule in (*PEERS, RANDOM, DEFAULT) if rule in drawn and all(stream in drawn[rule] for stream in streams)]
     for place, rule in enumerate(rules):
         colour = {DEFAULT: _OURS, RANDOM: _RANDOM}.get(rule, _PEER)
-        means = [100 * fmean(at(drawn[rule][stream], share) for stream in streams) for share in _SHARES]
+        shares = [share for share in _SHARES if all(comparable(rule, drawn[rule][stream], share) for stream in streams)]
+        means = [100 * fmean(at(drawn[rule][stream], share) for stream in streams) for share in shares]
         label = f"askwhen's default ({rule})" if rule == DEFAULT else rule
         width = 2.4 if rule == DEFAULT else 1.2
-        axes.plot([100 * s for s in _SHARES], means, color=colour, marker=_MARKERS[place % len(_MARKERS)], ms=4, lw=width, label=label)
+        axes.plot([100 * x for x in shares], means, color=colour, marker=_MARKERS[place % len(_MARKERS)], ms=4, lw=width, label=label)
     axes.axhline(100 * fmean(ceiling[stream] for stream in streams), color=_FULL, ls="--", lw=1, label="every label, best learning rate")
     axes.set_xscale("log")
     axes.set_xticks([100 * share for share in _SHARES], [f"{share:.0%}" for share in _SHARES], minor=False)
