@@ -301,7 +301,7 @@ def test_follow_answers_what_is_asked_later(server, asked, tmp_path):
     command = [sys.executable, "-m", "service", "answer", asked, str(file), "--url", server.url, "--follow"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as follower, Client(server.url) as client:
         _until(lambda: client.get(asked).summary.open == 0)
-        client.sample(asked, {"light": 0.5}, sample_id="p-12")  # in the middle, hence unsure
+        client.sample(asked, {"light": 1.0}, sample_id="p-12")
         _until(lambda: client.get(asked).summary.open == 0)
         follower.send_signal(signal.SIGINT)
         said, _ = follower.communicate(timeout=30)

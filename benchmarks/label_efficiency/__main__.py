@@ -24,6 +24,7 @@ MODELS = ("logistic", "naive-bayes", "hoeffding-tree")
 BUDGETS = (0.01, 0.02, 0.05, 0.10, 0.20)
 LOW = (0.003,)  # more budgets of the default, whose grant comes on top
 FACTORS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # of the learning rate, under full supervision
+_TITLE = "# Label efficiency\n\nBy `make label-efficiency`; what the columns mean stands in [README.md](README.md#label-efficiency).\n"
 LOST = 0.2  # of the questions, where labels are late
 SEEDS, PEER_SEEDS = 10, 1
 SHORT_STREAMS = ("phishing", "image-segments", "sea")
@@ -46,6 +47,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--delay", nargs="*", type=int, default=[], help=f"samples by which labels are late; {LOST:.0%} never arrive")
     parser.add_argument("--processes", type=int, default=PROCESSES)
     parser.add_argument("--cache", type=Path, default=Path("label-efficiency.jsonl"), help="runs that are there already")
+    parser.add_argument("--cached", action="store_true", help="run nothing, show what is there")
     parser.add_argument("--markdown", type=Path, help="write the tables here")
     parser.add_argument("--figure", type=Path, help="write the figure here")
     options = parser.parse_args()
@@ -81,7 +83,7 @@ def _of(stream: str, model: str, options: argparse.Namespace) -> Iterator[Job]:
 def tables(runs: Runs, model: str, options: argparse.Namespace) -> tuple[list[str], list[verdict.Bar]]:
     """The tables of one model, and its bars."""
     drawn, ceiling, gains = compare.curves(runs, model), compare.supervised(runs, model), compare.gains(runs, model)
-    lines = [f"### {model}\n"]
+    lines = [f"## {model}\n", *report.what_was_run(runs, model)]
     bars: list[verdict.Bar] = []
     for share in options.budget:
         among = compare.reached(drawn, share)
@@ -100,8 +102,9 @@ def main() -> int:
     """Run them all."""
     options = parse()
     pin_hash_seed()
-    runs = cache.complete(jobs(options), options.cache, options.processes)
-    lines: list[str] = []
+    todo = jobs(options)
+    runs = cache.known(todo, options.cache) if options.cached else cache.complete(todo, options.cache, options.processes)
+    lines = [_TITLE]
     worse = False
     for model in options.model:
         text, _ = tables(runs, model, options)

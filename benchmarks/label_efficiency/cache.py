@@ -9,9 +9,15 @@ from benchmarks.label_efficiency.jobs import Found, Job, code, run
 from benchmarks.parallel import run_all
 
 
+def known(jobs: Sequence[Job], path: Path) -> dict[Job, Found]:
+    """Return what the file has of the jobs."""
+    wanted = set(jobs)
+    return {job: one for job, one in _read(path).items() if job in wanted}
+
+
 def complete(jobs: Sequence[Job], path: Path, processes: int) -> dict[Job, Found]:
     """Return what came of all jobs, running those that are not in the file, and writing each there as it ends."""
-    found = {job: one for job, one in _read(path).items() if job in set(jobs)}
+    found = known(jobs, path)
     path.parent.mkdir(parents=True, exist_ok=True)
     missing = [job for job in jobs if job not in found]
     with path.open("a", encoding="utf-8") as file:

@@ -90,7 +90,7 @@ def reached(drawn: Mapping[str, Mapping[str, Sequence[Point]]], share: float) ->
 def matched(drawn: Mapping[str, Mapping[str, Sequence[Point]]], share: float) -> list[Row]:
     """Every rule at the share, the best first, over the streams that the default reaches."""
     streams = reached(drawn, share)
-    rules = [rule for rule, by_stream in drawn.items() if all(_comparable(by_stream.get(stream), share) for stream in streams)]
+    rules = [rule for rule, by_stream in drawn.items() if all(comparable(rule, by_stream.get(stream), share) for stream in streams)]
     table = {rule: [at(drawn[rule][stream], share) for stream in streams] for rule in rules}
     if not streams:
         return []
@@ -103,8 +103,9 @@ def matched(drawn: Mapping[str, Mapping[str, Sequence[Point]]], share: float) ->
     return sorted(rows, key=lambda row: -row.accuracy)
 
 
-def _comparable(points: Sequence[Point] | None, share: float) -> bool:
-    return points is not None and points[0].share <= share * _GRACE
+def comparable(rule: str, points: Sequence[Point] | None, share: float) -> bool:
+    """Whether a rule can buy about as little as this."""
+    return points is not None and points[0].share <= share * (_SLACK if rule in (DEFAULT, RANDOM) else _GRACE)
 
 
 def supervised(runs: Runs, model: str, *, delay: int = 0) -> dict[str, float]:

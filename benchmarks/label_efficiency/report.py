@@ -4,14 +4,30 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 
-from benchmarks.label_efficiency.compare import Gain, Point, Row, at
-from benchmarks.label_efficiency.jobs import DEFAULT, RANDOM
+from benchmarks.label_efficiency.compare import Gain, Point, Row, Runs, at, comparable
+from benchmarks.label_efficiency.jobs import DEFAULT, FULL, RANDOM, Job
 from benchmarks.label_efficiency.peers import PEERS
 from benchmarks.label_efficiency.verdict import Bar
 
 _OURS, _RANDOM, _PEER, _FULL = "#0b7285", "#e8590c", "#868e96", "#495057"
 _MARKERS = "osv^Dx"
 _SHARES = (0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2)
+
+
+def what_was_run(runs: Runs, model: str) -> Iterator[str]:
+    """Say of how many seeds and samples the figures are."""
+    jobs = [job for job in runs if job.model == model and not job.delay]
+    lengths = {job.stream: runs[job].n for job in jobs}
+    listed = ", ".join(f"{stream} {length:,}" for stream, length in sorted(lengths.items()))
+    yield f"Samples: {listed}.\n"
+    for rule in sorted({job.rule for job in jobs} - {FULL}):
+        seeds = {budget: len({job.seed for job in jobs if (job.rule, job.budget) == (rule, budget)}) for budget in _budgets(jobs, rule)}
+        yield f"- {rule}: {', '.join(f'{budget:.1%} x {count}' for budget, count in seeds.items())} (budget x seeds)"
+    yield ""
+
+
+def _budgets(jobs: Iterable[Job], rule: str) -> list[float]:
+    return sorted({job.budget for job in jobs if job.rule == rule})
 
 
 def rows_table(rows: Sequence[Row], streams: int, share: float) -> Iterator[str]:
@@ -73,19 +89,20 @@ def bars_table(bars: Iterable[Bar]) -> Iterator[str]:
 
 
 def draw(drawn: Mapping[str, Mapping[str, Sequence[Point]]], ceiling: Mapping[str, float], path: Path) -> None:
-    """Write the figure: mean accuracy over the share of labels bought, a line a rule."""
+    """Write the figure: mean accuracy over the share of labels bought, a line a rule from where it can buy so little on every stream."""
     from matplotlib.figure import Figure  # noqa: PLC0415 - an extra, and slow to load
 
-    figure = Figure(figsize=(9, 5.4), dpi=150, facecolor="white", layout="constrained")
+    figure = Figure(figsize=(11, 5.4), dpi=150, facecolor="white", layout="constrained")
     axes = figure.subplots()
     streams = list(drawn[DEFAULT])
     rules = [rule for rule in (*PEERS, RANDOM, DEFAULT) if rule in drawn and all(stream in drawn[rule] for stream in streams)]
     for place, rule in enumerate(rules):
         colour = {DEFAULT: _OURS, RANDOM: _RANDOM}.get(rule, _PEER)
-        means = [100 * fmean(at(drawn[rule][stream], share) for stream in streams) for share in _SHARES]
+        shares = [share for share in _SHARES if all(comparable(rule, drawn[rule][stream], share) for stream in streams)]
+        means = [100 * fmean(at(drawn[rule][stream], share) for stream in streams) for share in shares]
         label = f"askwhen's default ({rule})" if rule == DEFAULT else rule
         width = 2.4 if rule == DEFAULT else 1.2
-        axes.plot([100 * s for s in _SHARES], means, color=colour, marker=_MARKERS[place % len(_MARKERS)], ms=4, lw=width, label=label)
+        axes.plot([100 * x for x in shares], means, color=colour, marker=_MARKERS[place % len(_MARKERS)], ms=4, lw=width, label=label)
     axes.axhline(100 * fmean(ceiling[stream] for stream in streams), color=_FULL, ls="--", lw=1, label="every label, best learning rate")
     axes.set_xscale("log")
     axes.set_xticks([100 * share for share in _SHARES], [f"{share:.0%}" for share in _SHARES], minor=False)
@@ -94,5 +111,5 @@ def draw(drawn: Mapping[str, Mapping[str, Sequence[Point]]], ceiling: Mapping[st
     axes.set_ylabel(f"accuracy over all samples, mean of {len(streams)} streams, %")
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="#dee2e6")
-    axes.legend(frameon=False, fontsize=9)
+    figure.legend(loc="outside right upper", frameon=False, fontsize=9)
     figure.savefig(path)
