@@ -1,0 +1,154 @@
+"""What a stream serves with: its whole state, and the decisions by it. Nothing is folded here; time and ids come in.
+
+Decision state (preprocessing, the rule, what was seen) moves in `decide` with every sample and is resumed from marks in the log.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from service.core import transcript
+from service.core.budget import BudgetManager, Standing
+from service.core.catalogue import build_companion, build_measure, build_model, build_rule
+from service.core.columns import Vector
+from service.core.config import StreamConfig
+from service.core.errors import CorruptLog
+from service.core.evaluation import Evidence, Traffic, View
+from service.core.evaluation.evidence import ARMS, NO_ROW
+from service.core.events import NOWHERE, Asked, Checkpoint, Configured, Labelled, Mark, Origin
+from service.core.features import Features
+from service.core.open_queries import OpenQueries
+from service.core.policy import QueryPolicy
+from service.core.records import Decision, Prediction, Query
+from service.core.taught import Taught
+from service.core.vectoriser import Vectoriser
+
+
+class Serving:
+    """The state of one stream. Begins with its `Configured` event at log position `seq`."""
+
+    def __init__(self, seq: int, created: Configured) -> None:
+        """Start the stream as its first event says."""
+        if created.secret is None:
+            message = "a stream's first event has no secret"
+            raise CorruptLog(message)
+        self.seq = self.anchor = self.created_seq = self.ruled = seq
+        self.created_at = created.at
+        self.secret = created.secret
+        self.config = created.config
+        self.version = 0
+        self.transcript = transcript.START
+        self.queries = OpenQueries(created.config.labels.per_sample)
+        self.superseded: dict[int, int] = {}  # position of a superseded event -> position of the event that did it
+        self.rebuild_from = 0  # position of the last event that calls for a rebuild, 0 if none is due
+        self.unswapped = 0  # position of the last erasure of what had taught, until a swap knows of it
+        self.labels = 0
+        self.traffic = Traffic()
+        self.evidence = Evidence(created.config.slices)
+        self.taught = fresh(seq, created.config)
+        self.candidate: Taught | None = None
+        self.candidate_vectoriser: Vectoriser | None = None
+        self.checkpoint: Checkpoint | None = None
+        self.mark: Mark | None = None
+        self.budget = BudgetManager(created.config.budget)
+        self._configure_policy()
+        self.vectoriser = self.taught.serving_vectoriser()
+
+    def decide(self, sample_id: str, features: Features, at: float, *, available: bool = True) -> Decision:
+        """Predict, and decide whether to ask; moves the decision state only. A question is not asked until its event is folded."""
+        vector = self.vectoriser.observe(features)
+        return self._decided(sample_id, vector, self.taught.predict(vector), at, available)
+
+    def decisions(self, sample_ids: Sequence[str], samples: Sequence[Features], at: float, *, available: bool = True) -> Iterator[Decision]:
+        """Decide about samples in their order, as `decide` does one by one.
+
+        What preprocessing learns and what the model says depends on no decision, so that comes first, for all. Each decision is made
+        when it is drawn: before that, the place of a question that the one before asks must be reserved.
+        """
+        vectors = self.vectoriser.observe_all(samples)
+        predictions = self.taught.predict_all(vectors)
+        for sample_id, vector, probabilities in zip(sample_ids, vectors, predictions, strict=True):
+            yield self._decided(sample_id, vector, probabilities, at, available)
+
+    def _decided(self, sample_id: str, vector: Vector, probabilities: dict[str, float], at: float, available: bool) -> Decision:
+        cold = len(self.taught.classes) < 2  # noqa: PLR2004 - nothing can be unsure of one class
+        if self._informed is not None:
+            utility = self._informed.observe(sample_id, vector, {} if cold else probabilities, self.taught)
+        else:
+            utility = 1.0 if cold or not probabilities else self._measure(probabilities)
+        query = self.policy.decide(sample_id, utility, at, cold=cold, available=available)
+        prediction = Prediction.of(probabilities)
+        self.traffic.see(prediction.confidence, query.probability)
+        return Decision(sample_id, self.version, prediction, query)
+
+    def known(self, sample_id: str, features: Features) -> Decision:
+        """The decision about a sample that was labelled without being asked: a prediction, and no question; nothing moves."""
+        prediction = Prediction.of(self.taught.predict(self.vectoriser.vector(features)))
+        query = Query(False, 0.0, "answered", 0.0, None, self.policy.rule_name, self.budget.view(self.budget.due, self.budget.spent, 0))
+        return Decision(sample_id, self.version, prediction, query)
+
+    def question(self, decision: Decision, features: Features, origin: Origin = NOWHERE) -> Asked:
+        """The event that asks a decided question."""
+        at = self.budget.last_at
+        return Asked(at, features, decision, self.marked(), at + self.config.labels.expire_after, origin)
+
+    def answer(
+        self, sample_id: str, label: str, labeler: str, features: Features, at: float, *, brought: bool, labeled_at: str | None
+    ) -> Labelled:
+        """The event of an answer, with the vector as it is now; features that were `brought` along teach preprocessing too."""
+        vector = self.vectoriser.observe(features) if brought else self.vectoriser.vector(features)
+        sample = self.queries.samples.get(sample_id)
+        row = NO_ROW if sample is None else sample.row
+        guesses = [] if row == NO_ROW else self.taught.guesses(vector)
+        arms = 0 if row == NO_ROW else self.evidence.lesson(row, sample_id)
+        return Labelled(at, sample_id, label, labeler, self.taught.epoch, features, vector, labeled_at, guesses=guesses, arms=arms)
+
+    def forget(self, sample_ids: Sequence[str]) -> None:
+        """Take samples out of what the measure keeps of recent ones."""
+        if self._informed is not None:
+            self._informed.forget(sample_ids)
+
+    def marked(self) -> Mark:
+        """The small part of the decision state as it is now."""
+        rule = self.policy.rule
+        return Mark(*self.budget.standing(), rule.state() if rule.compact else [], self.ruled, *self.traffic.state())
+
+    def checkpointed(self, run: int, at: float, preprocessing: bytes | None) -> Checkpoint:
+        """The decision state as it is now, with what the transcript says of the learned state."""
+        rule, measure = self.policy.rule.state(), b"" if self._informed is None else self._informed.state()
+        return Checkpoint(at, run, self.anchor, self.transcript, self.taught.epoch, self.marked(), rule, preprocessing, measure)
+
+    def view(self, *, whole: bool = False) -> View:
+        """What estimators look at: enough for windows, or the `whole` history."""
+        return View.of(self.budget.seen, self.traffic, self.evidence, whole=whole)
+
+    def resume(self) -> None:
+        """Continue the decision state from the last marks that were folded; what was seen since then is forgotten."""
+        self._configure_policy()
+        self.vectoriser = self.taught.serving_vectoriser()
+        if self.mark is not None:
+            mark = self.mark
+            self.budget.resume(Standing(mark.seen, mark.since, mark.earned, mark.rate, mark.at))
+            self.traffic.restore(mark.traffic, mark.cost)
+        saved, rule = self.checkpoint, self.policy.rule
+        if saved is not None and saved.preprocessing is not None and saved.epoch == self.taught.epoch:
+            self.vectoriser.restore(saved.preprocessing)
+        if saved is not None and saved.measure and saved.mark.ruled == self.ruled and saved.epoch == self.taught.epoch and self._informed:
+            self._informed.restore(saved.measure)
+        latest = self.mark if rule.compact else None if saved is None else saved.mark
+        if latest is None or latest.ruled != self.ruled:
+            return
+        state = latest.rule if rule.compact or saved is None else saved.rule
+        if state:
+            rule.restore(state)
+
+    def _configure_policy(self) -> None:
+        config = self.config
+        self._measure, self._informed = build_measure(config.query)
+        word = None if self._informed is None else self._informed.reason
+        self.policy = QueryPolicy(build_rule(config.query), config.query.rule, self.budget, config.exploration, self.secret, word)
+
+
+def fresh(epoch: int, config: StreamConfig) -> Taught:
+    """A model that was taught nothing, with what learns beside it."""
+    built = build_model(config.model)
+    arms = [build_model(config.model).model for _ in range(ARMS)]
+    return Taught(epoch, built.model, built.vectoriser, build_companion(config), arms)
