@@ -122,9 +122,10 @@ determinism: setup  ## Compare replays of one log bit by bit
 value: setup  ## Measure what a label is worth under each rule
 	$(PY) -m benchmarks.value $(ARGS)
 
+# Without ARGS it writes the tables and the figure of the documents anew.
 .PHONY: label-efficiency
 label-efficiency: setup  ## Compare the default rule with the peers' own code at the same number of labels
-	$(PY) -m benchmarks.label_efficiency --markdown benchmarks/label-efficiency.md --figure benchmarks/label-efficiency.png $(ARGS)
+	$(PY) -m benchmarks.label_efficiency $(if $(ARGS),$(ARGS),--markdown benchmarks/label-efficiency.md --figure benchmarks/label-efficiency.png)
 
 .PHONY: image-check
 image-check: setup  ## Build the image and run it, confined, without a Docker engine (root; Debian's buildah, debootstrap, bubblewrap)
