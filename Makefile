@@ -130,9 +130,10 @@ rule-cost: setup  ## Measure what every rule costs with every measure, beside sc
 rules-win: setup  ## Show on which streams measures beat random asking, and on which not
 	$(PY) -m benchmarks.where_rules_win $(ARGS)
 
+# Without ARGS it writes the tables and the figure of the documents anew.
 .PHONY: label-efficiency
 label-efficiency: setup  ## Compare the default rule with the peers' own code at the same number of labels
-	$(PY) -m benchmarks.label_efficiency --markdown benchmarks/label-efficiency.md --figure benchmarks/label-efficiency.png $(ARGS)
+	$(PY) -m benchmarks.label_efficiency $(if $(ARGS),$(ARGS),--markdown benchmarks/label-efficiency.md --figure benchmarks/label-efficiency.png)
 
 # ARGS="orders.csv --label verdict --report orders.html" simulates a file of your own.
 .PHONY: simulate
