@@ -301,7 +301,8 @@ def test_files_of_no_use(tmp_path, name, content, said):
         (["--model", "logstic"], "--model: there is no model 'logstic'; did you mean 'logistic'?"),
         (["--model", '{"type": }'], "--model: this is no JSON object"),
         (["--model", '{"kind": "knn"}'], "--model: Object contains unknown field `kind`"),
-        (["--model", "text"], "--model: there is no column 'text' with text"),
+        (["--model", '{"type": "logistic", "params": {"drift": 9}}'], "--model: drift: this lies between 0 and 1"),
+        (["--model", "text"], "--model: field: there is no column 'text' with text"),
         (["--measure", "margins"], "--measure: there is no measure 'margins'; did you mean 'margin'?"),
         (["--budget", "5"], "for 5 % give 0.05 or 5%"),
         (["--budget", "0"], "--budget: a budget of 0 buys nothing"),
@@ -450,7 +451,8 @@ def one_run(accuracy, labels, n=1_000):
 
 def study(curves, every=0.95, seeds=(0, 1, 2), **options):
     """A study of rules with these accuracies under budgets of 5 and 10 %; the seeds differ a little, alike for all rules."""
-    plan = Plan(Options(Path("f.csv"), rules=[name for name in curves if name != "random"], budgets=(0.05, 0.1), seeds=seeds, **options))
+    rules = [name for name in curves if name != "random"] or ["random"]
+    plan = Plan(Options(Path("f.csv"), rules=rules, budgets=(0.05, 0.1), seeds=seeds, **options))
     runs = {Job(EVERY, 1.0, 0): one_run(every, 1_000)}
     for rule, accuracies in curves.items():
         for budget, accuracy in zip((0.05, 0.1, 0.2, 0.4), accuracies, strict=False):
@@ -508,6 +510,15 @@ def test_the_words_admit_what_is_no_use(tmp_path):
     said = " ".join(sentences(poor, seen, poor.plan.options))
     assert "That is no better than always saying 'x' (90.0 %)" in said
     assert "One seed does not tell" in said
+
+
+def test_random_asking_alone_is_compared_with_nothing(tmp_path):
+    """Where no other rule was run the words do not say that none was better."""
+    seen = survey(source(write(tmp_path / "f.csv", ["1,x", "2,y"], "a,label"), None, None))
+    alone, beaten = study({"random": RANDOM_CURVE}), study({"random": RANDOM_CURVE, "logit": (0.6, 0.6)})
+    beaten.plan.rules = ("random", "logit")
+    assert "No rule does better" not in " ".join(sentences(alone, seen, alone.plan.options))
+    assert "No rule does better" in " ".join(sentences(beaten, seen, beaten.plan.options))
 
 
 # --- writing -----------------------------------------------------------------------------------------------------------------
