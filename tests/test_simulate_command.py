@@ -2,12 +2,14 @@
 
 import gzip
 import json
+import multiprocessing
 import os
 import random
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from html.parser import HTMLParser
 from pathlib import Path
@@ -22,6 +24,7 @@ from service.core.rules import RULES
 from service.simulate import queried, scores
 from service.simulate.files import as_json, write_whole
 from service.simulate.plan import BUDGETS, EVERY, SEEDS, Job, Options, Plan
+from service.simulate.pool import processes
 from service.simulate.source import samples, source, survey
 from service.simulate.verdict import Study, accuracy_with, needed
 from service.simulate.words import headline, sentences
@@ -147,6 +150,21 @@ def test_an_interrupt_stops_everything_at_once_and_writes_nothing(tmp_path):
     assert "Traceback" not in said
     assert [one.name for one in tmp_path.iterdir()] == ["long.csv"]
     assert within_a_while(lambda: is_gone(running.pid))
+
+
+def test_what_ends_the_block_early_leaves_no_process_and_no_thread():
+    """Neither a worker nor the thread that watches over them."""
+    before = set(threading.enumerate())
+
+    def interrupted():
+        with processes(2, int) as pool:
+            pool.submit(time.sleep, 600)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert multiprocessing.active_children() == []
+    assert set(threading.enumerate()) == before
 
 
 def children(process):
