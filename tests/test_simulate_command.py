@@ -2,12 +2,14 @@
 
 import gzip
 import json
+import multiprocessing
 import os
 import random
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from html.parser import HTMLParser
 from pathlib import Path
@@ -22,6 +24,7 @@ from service.core.rules import RULES
 from service.simulate import queried, scores
 from service.simulate.files import as_json, write_whole
 from service.simulate.plan import BUDGETS, EVERY, SEEDS, Job, Options, Plan
+from service.simulate.pool import processes
 from service.simulate.source import samples, source, survey
 from service.simulate.verdict import Study, accuracy_with, needed
 from service.simulate.words import headline, sentences
@@ -147,6 +150,21 @@ def test_an_interrupt_stops_everything_at_once_and_writes_nothing(tmp_path):
     assert "Traceback" not in said
     assert [one.name for one in tmp_path.iterdir()] == ["long.csv"]
     assert within_a_while(lambda: is_gone(running.pid))
+
+
+def test_what_ends_the_block_early_leaves_no_process_and_no_thread():
+    """Neither a worker nor the thread that watches over them."""
+    before = set(threading.enumerate())
+
+    def interrupted():
+        with processes(2, int) as pool:
+            pool.submit(time.sleep, 600)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert multiprocessing.active_children() == []
+    assert set(threading.enumerate()) == before
 
 
 def children(process):
@@ -301,7 +319,8 @@ def test_files_of_no_use(tmp_path, name, content, said):
         (["--model", "logstic"], "--model: there is no model 'logstic'; did you mean 'logistic'?"),
         (["--model", '{"type": }'], "--model: this is no JSON object"),
         (["--model", '{"kind": "knn"}'], "--model: Object contains unknown field `kind`"),
-        (["--model", "text"], "--model: there is no column 'text' with text"),
+        (["--model", '{"type": "logistic", "params": {"drift": 9}}'], "--model: drift: this lies between 0 and 1"),
+        (["--model", "text"], "--model: field: there is no column 'text' with text"),
         (["--measure", "margins"], "--measure: there is no measure 'margins'; did you mean 'margin'?"),
         (["--budget", "5"], "for 5 % give 0.05 or 5%"),
         (["--budget", "0"], "--budget: a budget of 0 buys nothing"),
@@ -450,7 +469,8 @@ def one_run(accuracy, labels, n=1_000):
 
 def study(curves, every=0.95, seeds=(0, 1, 2), **options):
     """A study of rules with these accuracies under budgets of 5 and 10 %; the seeds differ a little, alike for all rules."""
-    plan = Plan(Options(Path("f.csv"), rules=[name for name in curves if name != "random"], budgets=(0.05, 0.1), seeds=seeds, **options))
+    rules = [name for name in curves if name != "random"] or ["random"]
+    plan = Plan(Options(Path("f.csv"), rules=rules, budgets=(0.05, 0.1), seeds=seeds, **options))
     runs = {Job(EVERY, 1.0, 0): one_run(every, 1_000)}
     for rule, accuracies in curves.items():
         for budget, accuracy in zip((0.05, 0.1, 0.2, 0.4), accuracies, strict=False):
@@ -508,6 +528,15 @@ def test_the_words_admit_what_is_no_use(tmp_path):
     said = " ".join(sentences(poor, seen, poor.plan.options))
     assert "That is no better than always saying 'x' (90.0 %)" in said
     assert "One seed does not tell" in said
+
+
+def test_random_asking_alone_is_compared_with_nothing(tmp_path):
+    """Where no other rule was run the words do not say that none was better."""
+    seen = survey(source(write(tmp_path / "f.csv", ["1,x", "2,y"], "a,label"), None, None))
+    alone, beaten = study({"random": RANDOM_CURVE}), study({"random": RANDOM_CURVE, "logit": (0.6, 0.6)})
+    beaten.plan.rules = ("random", "logit")
+    assert "No rule does better" not in " ".join(sentences(alone, seen, alone.plan.options))
+    assert "No rule does better" in " ".join(sentences(beaten, seen, beaten.plan.options))
 
 
 # --- writing -----------------------------------------------------------------------------------------------------------------

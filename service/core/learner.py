@@ -161,6 +161,8 @@ class Learner(Serving):
             raise CorruptLog(message)
         renewed = self.candidate.epoch != self.taught.epoch
         self.taught, self.candidate = self.candidate, None
+        if build_companion(self.config) is None:
+            self.taught.companion = None  # it was wanted when the rebuild began
         self.version += 1
         if self.unswapped:
             self.unswapped, self.transcript = 0, transcript.START

@@ -21,27 +21,31 @@ EVERYTHING = 2**62
 _EMPTY = "the log of the stream is empty"
 
 
-def rebuilt(log: Iterable[Located], superseded: frozenset[int], final: Configured, epoch: int) -> Learner:
+def rebuilt(log: Iterable[Located], superseded: frozenset[int], final: Configured, epoch: int, through: int) -> Learner:
     """Fold a stream's log without the `superseded` positions, from the start under the model of `final`, whose epoch is `epoch`.
 
-    What learns beside the model is as `final` has it, too. Answers made for the same epoch keep their vectors; those of earlier
-    epochs get them from preprocessing that begins anew and sees their features in log order.
+    What learns beside the model is as `final` has it, too, and so are weights; those of answers behind `through` are what the
+    serving model gave them. Answers made for the same epoch keep their vectors; those of earlier epochs get them from preprocessing
+    that begins anew and sees their features in log order.
     """
     learner: Learner | None = None
     for seq, event in log:
         if learner is None:
-            learner = begin(seq, _under(event, final))
+            learner = begin(seq, _under(event, final, keeps_weights=False))
             learner.taught.epoch = epoch
         elif seq not in superseded and not isinstance(event, Swapped | Checkpoint):
-            learner.apply(seq, _under(event, final))
+            learner.apply(seq, _under(event, final, keeps_weights=seq > through))
     if learner is None:
         raise CorruptLog(_EMPTY)
     return learner
 
 
-def _under(event: Event, final: Configured) -> Event:
+def _under(event: Event, final: Configured, *, keeps_weights: bool) -> Event:
     if isinstance(event, Configured):
-        config = msgspec.structs.replace(event.config, model=final.config.model, query=final.config.query)
+        query = final.config.query
+        if keeps_weights:
+            query = msgspec.structs.replace(query, weighted=event.config.query.weighted)
+        config = msgspec.structs.replace(event.config, model=final.config.model, query=query)
         return msgspec.structs.replace(event, config=config)
     return event
 
@@ -53,7 +57,7 @@ def rebuild_of(superseded: dict[int, int], read: Reader, through: int, upto: int
     """
     final, epoch = _model_at(read(0, through))
     gone = frozenset(old for old, new in superseded.items() if new <= through)
-    return rebuilt(read(0, upto), gone, final, epoch).taught
+    return rebuilt(read(0, upto), gone, final, epoch, through).taught
 
 
 def _model_at(log: Iterable[Located]) -> tuple[Configured, int]:

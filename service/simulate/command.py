@@ -50,7 +50,8 @@ def sentence(error: BadFile | Invalid) -> str:
     if isinstance(error, BadFile):
         return str(error)
     option = next((name for start, name in _OPTIONS.items() if error.pointer.startswith(start)), None)
-    return error.detail if option is None else f"{option}: {error.detail}"
+    parameter = error.pointer.partition("/params/")[2]
+    return ": ".join(filter(None, (option, parameter, error.detail)))
 
 
 class _Command:

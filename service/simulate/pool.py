@@ -27,9 +27,9 @@ def processes(workers: int, load: Callable[..., None], *arguments: Any) -> Itera
                 pool.submit(int)
         yield pool
     except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
         for child in multiprocessing.active_children():
             child.kill()
+        pool.shutdown(cancel_futures=True)  # what watches over them ends as well: at the interpreter's end it would be met half closed
         raise
     pool.shutdown()
 

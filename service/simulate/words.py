@@ -66,7 +66,8 @@ def _configured(study: Study) -> str:
 def _savings(study: Study) -> Iterator[str]:
     advice = study.advice
     if advice.rule == RANDOM:
-        yield "No rule does better here than asking at random."
+        if len(study.plan.rules) > 1:
+            yield "No rule does better here than asking at random."
         return
     reference = f"what random asking reaches with {percent(advice.reference.share)} of the labels ({accuracy(advice.reference.accuracy)})"
     if advice.needs is None:

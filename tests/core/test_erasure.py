@@ -2,6 +2,7 @@
 
 import struct
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ from service.core.transcript import START, SUSPENDED
 
 LABELS = ("no", "ok", "maybe")
 MODELS = ("logistic", "naive-bayes", "knn")
+QUERIES = ({}, {"weighted": True}, {"measure": "committee", "measure_params": {"members": 2}, "weighted": True})
 
 
 class Story:
@@ -65,7 +67,9 @@ class Story:
         known = self.learner.queries.samples
         if sample_id not in known:
             features = features_of(which)
-            self.append(self.learner.question(self.learner.decide(sample_id, features, 0.0), features))
+            decision = self.learner.decide(sample_id, features, 0.0)
+            query = msgspec.structs.replace(decision.query, probability=1.0 / (1 + how), reason=("exploration", "uncertain")[which % 2])
+            self.append(self.learner.question(msgspec.structs.replace(decision, query=query), features))
 
     def label(self, sample_id, which, how):
         """An answer, unless the sample is gone."""
@@ -95,7 +99,16 @@ class Story:
 
     def model(self, sample_id, which, how):
         """Another model."""
-        self.append(Configured(0.0, effective({**self.raw, "model": {"type": MODELS[how]}})))
+        self.configure({"model": {"type": MODELS[how]}})
+
+    def query(self, sample_id, which, how):
+        """Another weight of labels, another companion."""
+        self.configure({"query": QUERIES[how]})
+
+    def configure(self, change):
+        """Another configuration."""
+        self.raw |= change
+        self.append(Configured(0.0, effective(self.raw)))
 
     def begin(self, sample_id, which, how):
         """A rebuild begins: it reads the log as it is now."""
@@ -136,11 +149,11 @@ def features_of(which):
 
 def knowledge(taught):
     """A hash of all that was learned."""
-    return digest([taught.model, taught.classes, taught.base])
+    return digest([taught.model, taught.classes, taught.base, taught.companion, [(arm.model, arm.classes) for arm in taught.arms]])
 
 
 STEPS = st.tuples(
-    st.sampled_from(["ask", "label", "label", "label", "retract", "skip", "erase", "model", "begin", "end", "checkpoint"]),
+    st.sampled_from(["ask", "label", "label", "label", "retract", "skip", "erase", "model", "query", "begin", "end", "checkpoint"]),
     st.integers(0, 5),
     st.integers(0, 2),
 )
@@ -174,6 +187,33 @@ def test_until_the_swap_only_the_model_differs(steps, per_sample):
 
     assert {name: again[name] for name in books} == {name: served[name] for name in books}
     assert swift(story.read).fingerprint() == fold(story.read).fingerprint()
+
+
+@pytest.mark.parametrize(("before", "after"), [(0, 1), (1, 0), (0, 2), (2, 0), (2, 1)])
+def test_a_query_that_changes_while_a_rebuild_runs(before, after):
+    """Labels that come after the change weigh in the rebuilt model what they weighed in the one that served."""
+    story = Story()
+    steps = [("query", 0, before), ("label", 1, 0), ("label", 2, 1), ("ask", 3, 2), ("ask", 4, 1), ("retract", 1, 0), ("begin", 0, 0)]
+    for step in [*steps, ("query", 0, after), ("label", 3, 0), ("end", 0, 0)]:
+        story.tell(*step)
+    again = fold(story.read)
+    assert knowledge(again.taught) == knowledge(story.learner.taught)
+    story.tell("label", 4, 1)
+    assert fold(story.read).transcript == story.learner.transcript
+
+    story.settle()
+    assert knowledge(fold(story.read).taught) == knowledge(swift(story.read).taught) == knowledge(story.learner.taught)
+
+
+def test_a_rebuild_brings_no_companion_that_is_wanted_no_more():
+    """A measure of the probabilities alone, chosen while the rebuild ran, calls for no other rebuild that would drop it."""
+    story = Story()
+    for step in [("query", 0, 2), ("label", 1, 0), ("label", 2, 1), ("retract", 1, 0), ("begin", 0, 0), ("query", 0, 1), ("end", 0, 0)]:
+        story.tell(*step)
+
+    assert story.learner.rebuild_from == 0
+    assert story.learner.taught.companion is None
+    assert fold(story.read).fingerprint() == swift(story.read).fingerprint() == story.learner.fingerprint()
 
 
 @given(st.lists(STEPS, max_size=40), st.integers(0, 5))
