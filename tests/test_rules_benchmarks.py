@@ -53,14 +53,16 @@ def test_the_first_quartile_is_exceeded_by_three_quarters():
 
 
 def test_a_measure_is_compared_at_the_labels_that_it_really_bought():
+    """4 % is half way between 2 and 8 %, in logarithms, so margin would have 85 % there."""
     def job(measure, rate):
         return against_margin.Job("s", None, 10, measure, rate, 0.3, 0)
 
     found = {job(MARGIN, 0.02): Point(0.02, 0.8), job(MARGIN, 0.14): Point(0.08, 0.9), job("density", 0.05): Point(0.04, 0.87)}
-    assert gains(found)["density", 0.05]["s"] == pytest.approx(2.0)  # 4 % is half way between 2 and 8 %, in logarithms
+    assert gains(found)["density", 0.05]["s"] == pytest.approx(2.0)
 
 
 def test_a_better_default_gains_on_the_mean_of_every_rate_and_loses_on_no_stream():
+    """b loses on a stream, c gains too little at 10 %."""
     table = {("a", 0.05): {"s": 1.5, "t": -0.4}, ("a", 0.10): {"s": 1.5, "t": -0.4}}
     table |= {("b", 0.05): {"s": 9.0, "t": -0.6}, ("b", 0.10): {"s": 9.0, "t": 0.0}}
     table |= {("c", 0.05): {"s": 9.0, "t": 0.0}, ("c", 0.10): {"s": 0.4, "t": 0.4}}
