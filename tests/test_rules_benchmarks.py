@@ -54,6 +54,7 @@ def test_the_first_quartile_is_exceeded_by_three_quarters():
 
 def test_a_measure_is_compared_at_the_labels_that_it_really_bought():
     """4 % is half way between 2 and 8 %, in logarithms, so margin would have 85 % there."""
+
     def job(measure, rate):
         return against_margin.Job("s", None, 10, measure, rate, 0.3, 0)
 
@@ -62,7 +63,7 @@ def test_a_measure_is_compared_at_the_labels_that_it_really_bought():
 
 
 def test_a_better_default_gains_on_the_mean_of_every_rate_and_loses_on_no_stream():
-    """b loses on a stream, c gains too little at 10 %."""
+    """One loses on a stream, one gains too little at 10 %."""
     table = {("a", 0.05): {"s": 1.5, "t": -0.4}, ("a", 0.10): {"s": 1.5, "t": -0.4}}
     table |= {("b", 0.05): {"s": 9.0, "t": -0.6}, ("b", 0.10): {"s": 9.0, "t": 0.0}}
     table |= {("c", 0.05): {"s": 9.0, "t": 0.0}, ("c", 0.10): {"s": 0.4, "t": 0.4}}
