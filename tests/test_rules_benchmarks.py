@@ -4,6 +4,9 @@ import math
 
 import pytest
 
+from benchmarks import against_margin
+from benchmarks.against_margin import MARGIN, better, gains
+from benchmarks.label_efficiency.compare import Point
 from benchmarks.rule_cost import BARS, DEFAULT, first_quartile
 from benchmarks.where_rules_win import NAMED, Found, complaints, jobs, verdict, verdicts
 from service.core.measures import MEASURES
@@ -47,3 +50,21 @@ def test_the_first_quartile_is_exceeded_by_three_quarters():
     """Of eight rounds the second cheapest is shown."""
     assert first_quartile([5.0, 1.0, 8.0, 2.0, 7.0, 3.0, 6.0, 4.0]) == 2.0
     assert math.isclose(first_quartile([3.0]), 3.0)
+
+
+def test_a_measure_is_compared_at_the_labels_that_it_really_bought():
+    """4 % is half way between 2 and 8 %, in logarithms, so margin would have 85 % there."""
+
+    def job(measure, rate):
+        return against_margin.Job("s", None, 10, measure, rate, 0.3, 0)
+
+    found = {job(MARGIN, 0.02): Point(0.02, 0.8), job(MARGIN, 0.14): Point(0.08, 0.9), job("density", 0.05): Point(0.04, 0.87)}
+    assert gains(found)["density", 0.05]["s"] == pytest.approx(2.0)
+
+
+def test_a_better_default_gains_on_the_mean_of_every_rate_and_loses_on_no_stream():
+    """One loses on a stream, one gains too little at 10 %."""
+    table = {("a", 0.05): {"s": 1.5, "t": -0.4}, ("a", 0.10): {"s": 1.5, "t": -0.4}}
+    table |= {("b", 0.05): {"s": 9.0, "t": -0.6}, ("b", 0.10): {"s": 9.0, "t": 0.0}}
+    table |= {("c", 0.05): {"s": 9.0, "t": 0.0}, ("c", 0.10): {"s": 0.4, "t": 0.4}}
+    assert better(table, ["a", "b", "c"]) == ["a"]
