@@ -94,7 +94,10 @@ def pairs(stream: str, path: Path | None, length: int) -> list[Pair]:
         rows: Iterator[Pair] = read_csv(path)
     else:
         rows = GENERATED[stream]() if stream in GENERATED else shipped(stream)
-    return list(islice(((dict(features), label if isinstance(label, bool | str) else str(label)) for features, label in rows), length))
+    return [
+        ({str(name): value for name, value in features.items()}, label if isinstance(label, bool | str) else str(label))
+        for features, label in islice(rows, length)
+    ]
 
 
 def run(job: Job) -> Found:

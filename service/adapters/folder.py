@@ -21,9 +21,13 @@ class FolderLock:
         until = time.monotonic() + _PATIENCE
         while not self._taken():
             holder = self._holder()
-            if _lives(holder) or time.monotonic() > until:
+            if _lives(holder):
                 self._file.close()
                 message = f"another server (process {holder}) holds the data folder {folder}; stop it or choose another folder with --data"
+                raise FolderInUse(message)
+            if time.monotonic() > until:
+                self._file.close()
+                message = f"the log's writer of a server that is gone (process {holder}) still holds the data folder {folder}; end it"
                 raise FolderInUse(message)
             time.sleep(_LOOK)
         self._file.truncate(0)

@@ -105,6 +105,8 @@ def parse(raw: Mapping[str, Any]) -> StreamConfig:
     except msgspec.ValidationError as error:
         raise invalid_from(error) from None
     _check_budget(config.budget)
+    if len(set(config.slices)) < len(config.slices):
+        raise Invalid("/slices", "the same feature stands here twice")
     bank = config.budget.burst if config.budget.bank is None else config.budget.bank
     return msgspec.structs.replace(config, budget=msgspec.structs.replace(config.budget, bank=bank))
 

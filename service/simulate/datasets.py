@@ -27,7 +27,7 @@ SHIPPED: Mapping[str, Callable[[], Iterable[Any]]] = MappingProxyType(
 def shipped(name: str) -> Iterator[Pair]:
     """The samples of one of River's sets, in their order; no network is needed."""
     for features, label in SHIPPED[name]():
-        yield dict(features), label
+        yield {str(name): value for name, value in features.items()}, label
 
 
 def read_csv(path: Path, label: str | None = None) -> Iterator[Pair]:

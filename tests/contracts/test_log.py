@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import fcntl
+import os
 import signal
 import sqlite3
 
@@ -300,7 +302,7 @@ def test_two_servers_never_share_a_folder(tmp_path, monkeypatch):
     """The second one is told who holds the folder."""
     monkeypatch.setattr(holding, "_PATIENCE", 0.05)
     log = SqliteLog(tmp_path)
-    with pytest.raises(FolderInUse, match="holds the data folder"):
+    with pytest.raises(FolderInUse, match="still holds the data folder"):
         SqliteLog(tmp_path)
     log.close()
     SqliteLog(tmp_path).close()
@@ -358,3 +360,14 @@ async def test_a_backup_is_the_log_of_one_moment(tmp_path):
     assert len(found) == 50
     with pytest.raises(Unavailable, match="exists already"):
         backup(database_of(tmp_path / "from"), database_of(tmp_path / "to"))
+
+
+def test_a_folder_of_a_living_server_is_refused_at_once(tmp_path):
+    """Whoever holds it is named, and nobody waits."""
+    held = (tmp_path / "lock").open("a+")
+    fcntl.flock(held, fcntl.LOCK_EX)
+    held.write(str(os.getppid()))
+    held.flush()
+    with pytest.raises(FolderInUse, match=f"another server \\(process {os.getppid()}\\)"):
+        SqliteLog(tmp_path)
+    held.close()

@@ -41,6 +41,7 @@ def test_the_effective_configuration_is_one_that_can_be_given():
         ({"budget": {"per": "year"}}, "/budget/per"),
         ({"exploration": -0.1}, "/exploration"),
         ({"classes": ["a", "a"]}, "/classes"),
+        ({"slices": ["a", "a"]}, "/slices"),
         ({"classes": []}, "/classes"),
         ({"classes": [0.5]}, "/classes/0"),
         ({"model": {"type": "logistc"}}, "/model/type"),
