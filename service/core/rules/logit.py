@@ -5,8 +5,9 @@ from typing import ClassVar
 
 from service.core.rules.base import Account, Verdict
 
-_LOW, _HIGH = 1e-15, 0.998  # utilities are cut here; below, floats keep no digits of what is left of 1
-_FLOOR = math.log(0.0005 / 0.9995)  # calibrated logits are cut here, so that ties at certainty stay within the controller's reach
+_LOW, _HIGH = 0.0005, 0.998  # utilities are cut here, so that ties at certainty stay within the controller's reach
+_LOWEST = 1e-15  # and here where they are calibrated first; below, floats keep no digits of what is left of 1
+_FLOOR = math.log(_LOW / (1.0 - _LOW))  # calibrated logits end where others do
 _SURE = 2.5  # mean logits below 0 that a calibrated model comes to at most
 _STEP = 0.02  # weight of the last sample in that mean
 _SPAN = 10.0  # logits that the threshold travels while the start-up grant is spent
@@ -50,17 +51,14 @@ class Logit:
     def query(self, utility: float, account: Account) -> Verdict:
         """Return the logistic probability at this utility."""
         offset = self.start + self._climb(account)
-        logit, temperature, excess = _logit(utility), self.temperature, 1.0
         if self._sureness > _SURE:
-            excess = self._sureness / _SURE
-            logit /= excess
-        if excess > 1.0 or account.late > 0.0:
-            temperature = self._blurred(account, excess)
-        return Verdict(_sigmoid((max(logit, _FLOOR) - offset) / temperature), _sigmoid(offset * excess))
+            return self._calibrated(utility, offset, account)
+        temperature = self._blurred(account, 1.0) if account.late > 0.0 else self.temperature
+        return Verdict(_sigmoid((_logit(utility, _LOW) - offset) / temperature), _sigmoid(offset))
 
     def update(self, utility: float, account: Account, *, asks: bool) -> None:  # noqa: ARG002 - a rule's signature
         """Move the mean by one sample."""
-        below = -_logit(utility) if utility < 0.5 else 0.0  # noqa: PLR2004 - logit 0
+        below = -_logit(utility, _LOWEST) if utility < 0.5 else 0.0  # noqa: PLR2004 - logit 0
         self._sureness += _STEP * (below - self._sureness)
 
     def state(self) -> list[float]:
@@ -70,6 +68,11 @@ class Logit:
     def restore(self, state: list[float]) -> None:
         """Continue with the mean."""
         [self._sureness] = state
+
+    def _calibrated(self, utility: float, offset: float, account: Account) -> Verdict:
+        excess = self._sureness / _SURE
+        logit = max(_logit(utility, _LOWEST) / excess, _FLOOR)
+        return Verdict(_sigmoid((logit - offset) / self._blurred(account, excess)), _sigmoid(offset * excess))
 
     def _blurred(self, account: Account, excess: float) -> float:
         grown = self.temperature * excess * (1.0 + _BLUR * account.late)
@@ -85,8 +88,8 @@ class Logit:
         return spent * _SPAN / (room if spent > 0.0 else _ROOM)
 
 
-def _logit(utility: float) -> float:
-    cut = _LOW if utility < _LOW else min(utility, _HIGH)
+def _logit(utility: float, low: float) -> float:
+    cut = utility if low < utility < _HIGH else low if utility <= low else _HIGH
     return math.log(cut / (1.0 - cut))
 
 
