@@ -129,6 +129,13 @@ def test_logit_follows_a_model_that_becomes_calibrated():
     assert rule.state() == [pytest.approx(0.147)]
 
 
+def test_logit_continues_from_its_state():
+    """A rule that is restored asks as the one whose state it was."""
+    rule, twin = sure_of(1e-9), Logit()
+    twin.restore(rule.state())
+    assert twin.query(0.01, FRESH) == rule.query(0.01, FRESH) != Logit().query(0.01, FRESH)
+
+
 def test_logit_of_a_sure_model_is_blurred_no_further_than_the_threshold_reaches():
     """Certainty to the last digit is 13.8 times too sure; at a rate of 4 % the temperature still stops at 6 / ln 25."""
     assert probability(sure_of(0.0), 1e-15) == pytest.approx(sigmoid(-0.5 * math.log(25.0) / 6.0))
