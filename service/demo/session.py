@@ -13,6 +13,7 @@ from service.client import Client
 from service.demo.ledger import Ledger
 from service.demo.plan import Delivery, Plan
 from service.simulate import Pair
+from service.simulate.pool import deaf
 
 
 class _Due(NamedTuple):
@@ -70,7 +71,8 @@ def play(client: Client, stream: str, pairs: Sequence[Pair], plan: Plan, ledger:
         complete = False
         # From before the desk begins: an interrupt that leaves it waiting would make the pool wait for it.
         try:
-            working = pool.submit(desk.work)
+            with deaf():  # an interrupt while a thread starts would break the lock that it waits for
+                working = pool.submit(desk.work)
             complete = _send(client, stream, pairs, ledger, desk, working)
         finally:
             desk.end(drop=not complete)

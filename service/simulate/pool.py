@@ -22,7 +22,7 @@ def processes(workers: int, load: Callable[..., None], *arguments: Any) -> Itera
     """Start workers, each of which calls `load` once; whatever ends the block early ends them in the middle of their work."""
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), load, arguments)
     try:
-        with _deaf():
+        with deaf():
             for _ in range(workers):  # starts all of them, so that an interrupt that comes meanwhile leaves none out of what is ended
                 pool.submit(int)
         yield pool
@@ -35,8 +35,11 @@ def processes(workers: int, load: Callable[..., None], *arguments: Any) -> Itera
 
 
 @contextmanager
-def _deaf() -> Iterator[None]:
-    """Have endings wait. Processes that are started inside never hear of them: they are for the one that starts, who kills."""
+def deaf() -> Iterator[None]:
+    """Have endings wait: for what must not be broken off half way, such as the start of a thread.
+
+    Processes that are started inside never hear of them: they are for the one that starts, who kills.
+    """
     resource_tracker.ensure_running()  # its start would unblock it again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)
     try:

@@ -91,13 +91,64 @@ def test_logit_is_blurred_no_further_than_the_threshold_reaches():
     assert probability(Logit(temperature=5.0), 0.5, late) == probability(Logit(temperature=5.0), 0.5)
 
 
-@given(low=utilities, high=utilities, account=accounts)
-def test_logit_asks_rather_about_the_less_sure(low, high, account):
-    """The probability never falls with utility, and never rises with what was spent."""
+def sure_of(utility, samples=2_000):
+    """Return a default rule that saw this utility only."""
+    rule = Logit()
+    for _ in range(samples):
+        rule.update(utility, FRESH, asks=False)
+    return rule
+
+
+def test_logit_calibrates_a_model_that_is_too_sure():
+    """Logits that lie 10 below 0 in the mean count a fourth, at four times the temperature: -10 is -2.5, 0.5 below x = -2."""
+    rule = sure_of(sigmoid(-10.0))
+    verdict = rule.query(sigmoid(-10.0), FRESH)
+    assert verdict.probability == pytest.approx(sigmoid(-0.5 / 0.8))
+    assert verdict.threshold == pytest.approx(sigmoid(-2.0 * 4.0))
+    assert probability(rule, 0.5) == pytest.approx(sigmoid(2.0 / 0.8))
+
+
+def test_logit_tells_certainties_apart():
+    """Where 1e-12 is common, 1e-6 is asked rather, though both lie below the cut of a calibrated model."""
+    rule = sure_of(1e-12)
+    assert probability(Logit(), 1e-6) == probability(Logit(), 1e-12)
+    assert probability(rule, 1e-6) > probability(rule, 1e-12) + 0.1
+
+
+@pytest.mark.parametrize("utility", [sigmoid(-2.49), 0.5, 1.0])
+def test_logit_leaves_a_calibrated_model_alone(utility):
+    """Up to a mean of 2.5 logits below 0 nothing changes, and a model may be as unsure as it likes."""
+    assert sure_of(utility).query(0.3, FRESH) == Logit().query(0.3, FRESH)
+
+
+def test_logit_follows_a_model_that_becomes_calibrated():
+    """The mean takes a fiftieth of every sample: from 0 one of certainty -7.5 moves it to 0.15, and it decays by 2 % a sample."""
+    rule = sure_of(sigmoid(-7.5), samples=1)
+    assert rule.state() == [pytest.approx(0.15)]
+    rule.update(1.0, FRESH, asks=True)
+    assert rule.state() == [pytest.approx(0.147)]
+
+
+def test_logit_continues_from_its_state():
+    """A rule that is restored asks as the one whose state it was."""
+    rule, twin = sure_of(1e-9), Logit()
+    twin.restore(rule.state())
+    assert twin.query(0.01, FRESH) == rule.query(0.01, FRESH) != Logit().query(0.01, FRESH)
+
+
+def test_logit_of_a_sure_model_is_blurred_no_further_than_the_threshold_reaches():
+    """Certainty to the last digit is 13.8 times too sure; at a rate of 4 % the temperature still stops at 6 / ln 25."""
+    assert probability(sure_of(0.0), 1e-15) == pytest.approx(sigmoid(-0.5 * math.log(25.0) / 6.0))
+
+
+@given(low=utilities, high=utilities, seen=utilities, account=accounts)
+def test_logit_asks_rather_about_the_less_sure(low, high, seen, account):
+    """The probability never falls with utility, and never rises with what was spent, whatever the model was like before."""
+    rule = sure_of(seen, samples=100)
     low, high = sorted((low, high))
     richer = replace(account, balance=account.balance - 3.0)
-    assert probability(Logit(), low, account) <= probability(Logit(), high, account)
-    assert probability(Logit(), low, account) <= probability(Logit(), low, richer)
+    assert probability(rule, low, account) <= probability(rule, high, account)
+    assert probability(rule, low, account) <= probability(rule, low, richer)
 
 
 # The uncertainty rules
