@@ -556,3 +556,23 @@ def test_records_are_an_array_or_lines():
     """Both hold one a line."""
     assert json.loads(as_json([{"a": 1}, {"a": 2}], lines=False)) == [{"a": 1}, {"a": 2}]
     assert as_json([{"a": 1}, {"a": 2}], lines=True) == b'{"a":1}\n{"a":2}\n'
+
+
+def test_an_ending_that_another_thread_takes_waits_as_well():
+    """A signal that the main thread blocks is Python's all the same where a library's thread has it open."""
+    code = """
+import os, signal, threading, time
+from service.simulate.pool import deaf
+threading.Thread(target=time.sleep, args=(5,), daemon=True).start()
+ended = []
+try:
+    with deaf():
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.05)
+        ended.append("inside")
+except KeyboardInterrupt:
+    ended.append("after")
+print(ended)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "['inside', 'after']\n", done.stderr

@@ -41,11 +41,18 @@ def deaf() -> Iterator[None]:
     Processes that are started inside never hear of them: they are for the one that starts, who kills.
     """
     resource_tracker.ensure_running()  # its start would unblock it again
+    came: list[int] = []
+    # Blocking is not enough: a library's own thread may take the signal, and Python would still raise it here.
+    handlers = {number: signal.signal(number, lambda taken, _: came.append(taken)) for number in _ENDINGS}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for taken in came:
+            signal.raise_signal(taken)
 
 
 @contextmanager
