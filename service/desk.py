@@ -3,16 +3,19 @@
 What was asked and answered stands in `service.core.open_queries`; a lease is a courtesy between people and no part of the log.
 """
 
-from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
 from itertools import chain, islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from sortedcontainers import SortedList  # type: ignore[import-untyped]
 
 from service.core.errors import Conflict, UnknownSample
 from service.core.events import Erased, Event, Labelled, Skipped, sample_of
 from service.core.open_queries import OpenQueries, Sample
 
 ORDERS = ("utility", "oldest")
+
+_LAST = chr(0x10FFFF)  # behind every id
 
 
 class Lease(NamedTuple):
@@ -35,7 +38,8 @@ class Desk:
         """Begin with the questions that are open, held by nobody."""
         self._queries = queries
         self._entries = {sample_id: self._entries_of(sample_id) for sample_id in queries.open}
-        self._orders: tuple[list[_Entry], ...] = tuple(sorted(column) for column in zip(*self._entries.values(), strict=True)) or ([], [])
+        columns = zip(*self._entries.values(), strict=True) if self._entries else [()] * len(ORDERS)
+        self._orders: tuple[Any, ...] = tuple(SortedList(column) for column in columns)  # of entries
         self._leases: dict[str, Lease] = {}
         self._held: dict[str, dict[str, None]] = {}  # by labeler: the questions of their leases
 
@@ -55,13 +59,13 @@ class Desk:
         elif sample_id not in self._entries:
             self._entries[sample_id] = self._entries_of(sample_id)
             for order, entry in zip(self._orders, self._entries[sample_id], strict=True):
-                insort(order, entry)
+                order.add(entry)
 
     def page(self, order: str, limit: int, after: tuple[float, int] | None) -> list[str]:
         """At most `limit` open questions in order of `utility` or `oldest` first, behind the place `after` (see `place`)."""
         entries = self._orders[ORDERS.index(order)]
-        start = 0 if after is None else bisect_right(entries, after, key=lambda entry: (entry.rank, entry.seq))
-        return [entry.sample_id for entry in entries[start : start + limit]]
+        start = 0 if after is None else entries.bisect_right((*after, _LAST))
+        return [entry.sample_id for entry in entries.islice(start, start + limit)]
 
     def claim(self, labeler: str, limit: int, now: float, seconds: float) -> list[str]:
         """Lease at most `limit` questions: first those that the labeler holds, then the most useful that are free to them."""
@@ -116,7 +120,7 @@ class Desk:
     def _close(self, sample_id: str) -> None:
         self._end(sample_id)
         for order, entry in zip(self._orders, self._entries.pop(sample_id, ()), strict=False):
-            del order[bisect_left(order, entry)]
+            order.remove(entry)
 
     def _end(self, sample_id: str) -> None:
         lease = self._leases.pop(sample_id, None)
