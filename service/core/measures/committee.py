@@ -5,6 +5,7 @@ Literature Survey (2009), section 3.2; Dagan and Engelson (1995) for vote entrop
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
@@ -21,7 +22,7 @@ from service.core.taught import Taught
 Opinions = Sequence[dict[str, float]]  # a distribution a member, over the same classes
 
 
-class _OfMembers(Unmoved):
+class _OfMembers(Unmoved, ABC):
     """What all have in common: whom to ask. Where nobody can be asked (yet) the margin stands in."""
 
     reason: ClassVar[str] = "disagreement"
@@ -37,9 +38,9 @@ class _OfMembers(Unmoved):
         opinions = taught.opinions(vector)
         return min(max(self.of(opinions), 0.0), 1.0) if len(opinions) > 1 else margin(probabilities)
 
+    @abstractmethod
     def of(self, opinions: Opinions) -> float:
         """Return the disagreement of two opinions or more."""
-        raise NotImplementedError
 
     def companion(self, make: Callable[[], Any]) -> Committee | None:
         """Return a bagged committee, unless the model is an ensemble."""
