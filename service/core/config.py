@@ -91,7 +91,7 @@ class StreamConfig(_Strict, frozen=True):
     budget: BudgetSpec = BudgetSpec()
     exploration: Share = 0.3
     labels: LabelSpec = LabelSpec()
-    slices: Annotated[list[Name], msgspec.Meta(max_length=MAX_SLICES)] = []
+    slices: Annotated[list[Name], msgspec.Meta(max_length=MAX_SLICES, extra_json_schema={"uniqueItems": True})] = []
     retention: Annotated[float, msgspec.Meta(gt=0, le=10**10)] | None = None  # seconds after which a sample is erased
 
 
