@@ -1,4 +1,4 @@
-"""How good the streams are, for whoever asks and for the metrics: views are taken on the loop, figures made beside it.
+"""How good the streams are, for whoever asks and for the metrics: views are taken on the loop, in turns, figures made beside it.
 
 What may be claimed stands in `service.core.evaluation`.
 """
@@ -7,7 +7,8 @@ import asyncio
 import time
 from collections.abc import Iterator
 
-from service.core.evaluation import LONG, Estimate, Evaluation, evaluate, recent
+from service.core.evaluation import LONG, Estimate, Evaluation, Rows, View, evaluate, pieces, recent
+from service.core.learner import Learner
 from service.streams import Live, Streams
 
 _EVERY = 10.0  # seconds between looks at a stream for its metrics, which take a third of a millisecond
@@ -25,7 +26,9 @@ class Appraisal:
     async def evaluation(self, stream: str) -> Evaluation:
         """All that may be said of a stream; raises `UnknownStream`."""
         learner = self._streams[stream].learner
-        return await asyncio.to_thread(evaluate, learner.view(whole=True), learner.config)
+        view, older = await _history(learner)
+        labels, config = list(learner.evidence.labels), learner.config
+        return await asyncio.to_thread(lambda: evaluate(view.after(older, labels), config))
 
     def look(self, live: Live) -> None:
         """Estimate a stream's accuracy for the metrics, if it moved and was not looked at for a while."""
@@ -44,3 +47,14 @@ class Appraisal:
     def estimates(self) -> Iterator[tuple[str, Estimate]]:
         """Every stream's accuracy over the last 2,000 samples as it was last looked at, where anything can be claimed."""
         return ((stream, found) for stream, found in self._found.items() if found.accuracy is not None)
+
+
+async def _history(learner: Learner) -> tuple[View, list[Rows]]:
+    """A view for windows, and the rows before it, in turns; what changes meanwhile may be in these."""
+    while True:
+        view, older = learner.view(), []
+        for rows in pieces(learner.evidence, view.first):
+            older.append(rows)
+            await asyncio.sleep(0)
+        if learner.evidence.slices == view.slices:
+            return view, older

@@ -11,7 +11,7 @@ from service.core.catalogue import build_companion, build_measure, build_model, 
 from service.core.columns import Vector
 from service.core.config import StreamConfig
 from service.core.errors import CorruptLog
-from service.core.evaluation import Evidence, Traffic, View
+from service.core.evaluation import Evidence, Traffic, View, pieces
 from service.core.evaluation.evidence import ARMS, NO_ROW
 from service.core.events import NOWHERE, Asked, Checkpoint, Configured, Labelled, Mark, Origin
 from service.core.features import Features
@@ -117,8 +117,9 @@ class Serving:
         return Checkpoint(at, run, self.anchor, self.transcript, self.taught.epoch, self.marked(), rule, preprocessing, measure)
 
     def view(self, *, whole: bool = False) -> View:
-        """What estimators look at: enough for windows, or the `whole` history."""
-        return View.of(self.budget.seen, self.traffic, self.evidence, whole=whole)
+        """What estimators look at: enough for windows, or the `whole` history, which takes as long as there are questions."""
+        view = View.of(self.budget.seen, self.traffic, self.evidence)
+        return view.after(list(pieces(self.evidence, view.first)), list(self.evidence.labels)) if whole else view
 
     def resume(self) -> None:
         """Continue the decision state from the last marks that were folded; what was seen since then is forgotten."""

@@ -1,9 +1,12 @@
 """GET …/evaluation over the real app: the contract's shape, nulls with a reason, and the gauges that follow it."""
 
+import asyncio
 import random
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families as parse
+
+from service.core.evaluation import view
 
 PATH = "/v1/streams/s/evaluation"
 FIGURES = {"n", "covers", "asked", "answered", "accuracy", "low", "high", "naive", "effective", "macro_f1", "kappa", "log_loss", "reason"}
@@ -112,3 +115,19 @@ async def test_the_gauges_follow_and_end_with_the_stream(client):
 
     assert before == await gauges() == []
     assert shown == [told["window"]["low"], told["window"]["accuracy"], told["window"]["high"]]
+
+
+async def test_slices_that_change_while_a_history_is_copied_are_those_told(client, monkeypatch):
+    """What was copied under the old ones is copied again, and the loop had its turns meanwhile."""
+    monkeypatch.setattr(view, "HISTORY", 20)
+    monkeypatch.setattr(view, "_PIECE", 10)
+    await client.put("/v1/streams/s", json={"budget": {"rate": 1.0}, "slices": ["country"]})
+    await traffic(client, 100)
+    looking = asyncio.create_task(client.house.engine.appraisal.evaluation("s"))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    client.house.learner().evidence.divide(["x"])
+    told = await looking
+
+    assert told.slices.keys() == {"x"}
+    assert told.total.answered == len(client.house.learner().evidence)

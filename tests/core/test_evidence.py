@@ -15,6 +15,7 @@ from service.core.catalogue import effective
 from service.core.erasure import blanked
 from service.core.errors import Invalid
 from service.core.evaluation import LONG, SHORT, Traffic, evaluate, recent
+from service.core.evaluation import view as views
 from service.core.evaluation.evidence import UNKNOWN
 from service.core.evaluation.traffic import BLANK, BOUNDS, GONE, KINDS, SURE, UNCOVERED, kind_of, since
 from service.core.evaluation.view import View
@@ -375,3 +376,17 @@ def test_looking_changes_nothing():
 
     assert all((then == now).all() or np.isnan(now).any() for then, now in zip(before, astuple(view.rows)[:7], strict=True))
     assert isinstance(view, View)
+
+
+def test_a_history_that_is_copied_in_pieces_is_the_whole(monkeypatch):
+    """However long the pieces are; and each is of the moment when it is drawn."""
+    stream = served()
+    at_once = stream.learner.view(whole=True)
+    monkeypatch.setattr(views, "HISTORY", 100)
+    monkeypatch.setattr(views, "_PIECE", 7)
+    in_pieces = stream.learner.view(whole=True)
+
+    assert stream.learner.view().first > 7
+    columns = zip(astuple(at_once.rows)[:7], astuple(in_pieces.rows)[:7], strict=True)
+    assert all((then == now).all() or np.isnan(now).any() for then, now in columns)
+    assert evaluate(in_pieces, stream.learner.config).total == evaluate(at_once, stream.learner.config).total

@@ -7,6 +7,6 @@ from service.core.evaluation.estimate import Estimate
 from service.core.evaluation.evidence import Evidence
 from service.core.evaluation.report import LONG, SHORT, Evaluation, evaluate, overall, recent
 from service.core.evaluation.traffic import Traffic
-from service.core.evaluation.view import View
+from service.core.evaluation.view import Rows, View, pieces
 
-__all__ = ["LONG", "SHORT", "Estimate", "Evaluation", "Evidence", "Traffic", "View", "evaluate", "overall", "recent"]
+__all__ = ["LONG", "SHORT", "Estimate", "Evaluation", "Evidence", "Rows", "Traffic", "View", "evaluate", "overall", "pieces", "recent"]

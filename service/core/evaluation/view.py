@@ -1,7 +1,7 @@
 """What estimators look at: arrays that stay as they are while the service goes on. No figure is computed here."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ Codes = NDArray[np.int32]
 Flags = NDArray[np.bool_]
 
 HISTORY = 6_000  # samples before the end of a window whose answers tell how far confidence can be trusted
+_PIECE = 10_000  # rows that are copied in about a millisecond
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,19 +88,25 @@ class Population:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A stream's traffic and evidence after `seen` samples, the last place of the `trail`; `rows` begin where they are needed."""
+    """A stream's traffic and evidence after `seen` samples, the last place of the `trail`; `rows` begin with the `first` that is needed."""
 
     seen: int
     trail: Sequence[Milestone]
+    first: int
     rows: Rows
     labels: Sequence[str]
     slices: Sequence[str]
 
     @classmethod
-    def of(cls, seen: int, traffic: Traffic, evidence: Evidence, *, whole: bool) -> "View":
-        """Copy what is needed for windows, or the `whole` history."""
-        first = 0 if whole else int(np.searchsorted(np.frombuffer(evidence.places, np.uint64), max(0, seen - HISTORY)))
-        return cls(seen, [*evidence.trail, (seen, *traffic.state())], _rows(evidence, first), list(evidence.labels), evidence.slices)
+    def of(cls, seen: int, traffic: Traffic, evidence: Evidence) -> "View":
+        """Copy what is needed for windows."""
+        first = int(np.searchsorted(np.frombuffer(evidence.places, np.uint64), np.uint64(max(0, seen - HISTORY))))
+        trail, rows = [*evidence.trail, (seen, *traffic.state())], _rows(evidence, first, len(evidence))
+        return cls(seen, trail, first, rows, list(evidence.labels), evidence.slices)
+
+    def after(self, older: Sequence[Rows], labels: Sequence[str]) -> "View":
+        """Return it with the rows before its own, and the labels as they were when the last of them was copied."""
+        return replace(self, first=0, rows=_joined([*older, self.rows]), labels=labels)
 
     @property
     def total(self) -> Population:
@@ -119,18 +126,38 @@ class View:
         return self.rows.of(self.rows.places > max(0, self.seen - HISTORY))
 
 
-def _rows(evidence: Evidence, first: int) -> Rows:
-    guesses = [np.frombuffer(column, np.int32)[first:].copy() for column in evidence.guesses]
+def pieces(evidence: Evidence, upto: int) -> Iterator[Rows]:
+    """Copy the rows before one, some at a time: each piece is of the moment when it is drawn."""
+    for first in range(0, upto, _PIECE):
+        yield _rows(evidence, first, min(upto, first + _PIECE))
+
+
+def _rows(evidence: Evidence, first: int, last: int) -> Rows:
+    guesses = [np.frombuffer(column, np.int32)[first:last].copy() for column in evidence.guesses]
     return Rows(
-        np.frombuffer(evidence.places, np.uint64)[first:].copy(),
-        np.frombuffer(evidence.chances)[first:].copy(),
-        np.frombuffer(evidence.kinds, np.uint8)[first:].copy(),
-        np.frombuffer(evidence.explored, np.uint8)[first:].astype(np.bool_),
-        np.frombuffer(evidence.predicted, np.int32)[first:].copy(),
-        np.frombuffer(evidence.truths, np.int32)[first:].copy(),
-        np.frombuffer(evidence.losses)[first:].copy(),
+        np.frombuffer(evidence.places, np.uint64)[first:last].copy(),
+        np.frombuffer(evidence.chances)[first:last].copy(),
+        np.frombuffer(evidence.kinds, np.uint8)[first:last].copy(),
+        np.frombuffer(evidence.explored, np.uint8)[first:last].astype(np.bool_),
+        np.frombuffer(evidence.predicted, np.int32)[first:last].copy(),
+        np.frombuffer(evidence.truths, np.int32)[first:last].copy(),
+        np.frombuffer(evidence.losses)[first:last].copy(),
         guesses,
-        evidence.parts[first:] if evidence.slices else [],
+        evidence.parts[first:last] if evidence.slices else [],
+    )
+
+
+def _joined(pieces: Sequence[Rows]) -> Rows:
+    return Rows(
+        np.concatenate([rows.places for rows in pieces]),
+        np.concatenate([rows.chances for rows in pieces]),
+        np.concatenate([rows.kinds for rows in pieces]),
+        np.concatenate([rows.explored for rows in pieces]),
+        np.concatenate([rows.predicted for rows in pieces]),
+        np.concatenate([rows.truths for rows in pieces]),
+        np.concatenate([rows.losses for rows in pieces]),
+        [np.concatenate(guesses) for guesses in zip(*(rows.guesses for rows in pieces), strict=True)],
+        [part for rows in pieces for part in rows.parts],
     )
 
 
