@@ -38,7 +38,9 @@ _SHARES = frozenset({"step", "share", "confidence"})
 def effective(raw: Mapping[str, Any]) -> StreamConfig:
     """Check a configuration and fill every default in, the catalogue's parameters included; raises `Invalid` with the place."""
     config = parse(raw)
-    return msgspec.structs.replace(config, model=_effective_model(config.model), query=_effective_query(config.query))
+    config = msgspec.structs.replace(config, model=_effective_model(config.model), query=_effective_query(config.query))
+    _check_embeddings(config)
+    return config
 
 
 def build_model(spec: ModelSpec) -> Built:
@@ -112,6 +114,20 @@ def _effective_query(spec: QuerySpec) -> QuerySpec:
     params = _filled_in("/query/params", spec.params, _defaults(RULES[spec.rule]))
     measure_params = _filled_in("/query/measure_params", spec.measure_params, _measure_defaults(spec.measure))
     return msgspec.structs.replace(spec, params=params, measure_params=measure_params)
+
+
+def _check_embeddings(config: StreamConfig) -> None:
+    if not config.embeddings:
+        return
+    name = config.model.type
+    if name is None or not MODELS[name].embeddings:
+        able = " and ".join(repr(other) for other, entry in MODELS.items() if entry.embeddings)
+        raise Invalid("/embeddings", f"{'a pipeline' if name is None else f'the model {name!r}'} takes no embeddings; {able} do")
+    if config.model.params.get("field") in config.embeddings:
+        raise Invalid(below("/embeddings", config.model.params["field"]), "this is the field of the model's text")
+    for place, part in enumerate(config.slices):
+        if part in config.embeddings:
+            raise Invalid(f"/slices/{place}", "an embedding has no values to tell apart")
 
 
 def _filled_in(pointer: str, given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from service.core.vectoriser import Plain, Text, Vectoriser
 
 SEED = 42
 
+_ARRAYS = 5.0  # length of an embedding beside numbers that are scaled to a deviation of 1
+
 Params = Mapping[str, Any]
 
 
@@ -38,10 +40,11 @@ class Named(NamedTuple):
     build: Callable[[Params], Built]
     params: Mapping[str, Param]
     about: str
+    embeddings: bool = False  # whether it takes them
 
 
 def _logistic(params: Params) -> Built:
-    return Built(Plain(), Logistic(params["learning_rate"], params["drift"]))
+    return Built(Plain(_ARRAYS), Logistic(params["learning_rate"], params["drift"]))
 
 
 def _naive_bayes(params: Params) -> Built:  # noqa: ARG001 - it has none
@@ -81,6 +84,7 @@ MODELS: Mapping[str, Named] = MappingProxyType(
             _logistic,
             {"learning_rate": Param(0.5, 1e-6, 1_000.0, _PRIOR), "drift": Param(0.01, 0.0, 1.0, _DRIFT)},
             "logistic regression; one against the rest for three classes and more",
+            embeddings=True,
         ),
         "naive-bayes": Named(_naive_bayes, {}, "Gaussian naive Bayes"),
         "hoeffding-tree": Named(_hoeffding_tree, {"grace_period": _GRACE, "max_depth": _DEPTH}, "Hoeffding tree"),
@@ -107,6 +111,7 @@ MODELS: Mapping[str, Named] = MappingProxyType(
                 "drift": Param(0.0003, 0.0, 1.0, _DRIFT),
             },
             "logistic regression on TF-IDF weighted words of a text field",
+            embeddings=True,
         ),
     }
 )

@@ -50,11 +50,11 @@ class Vectoriser(Protocol):
 
 
 class Plain:
-    """Scaled numbers and one-hot strings."""
+    """Scaled numbers and one-hot strings; embeddings as vectors of the length `arrays`, and left out without one."""
 
-    def __init__(self) -> None:
+    def __init__(self, arrays: float = 0.0) -> None:
         """Start with no columns."""
-        self._tabular = Tabular()
+        self._tabular = Tabular(arrays=arrays)
 
     def observe(self, features: Features) -> Vector:
         """Learn, then transform."""
@@ -92,7 +92,7 @@ class Text:
     def __init__(self, words: Words) -> None:
         """Take the text field's half."""
         self._words = words
-        self._tabular = Tabular()
+        self._tabular = Tabular(arrays=1.0)  # as long as the vector of the words
 
     def observe(self, features: Features) -> Vector:
         """Learn, then transform."""
