@@ -70,7 +70,7 @@ def _knn(params: Params) -> Built:
 
 def _text(params: Params) -> Built:
     words = Words(params["field"], hashing=params["hashing"], columns=params["columns"])
-    return Built(Text(words), Logistic(params["learning_rate"], params["drift"], joint=0))
+    return Built(Text(words, embed=params["embed"]), Logistic(params["learning_rate"], params["drift"], joint=0))
 
 
 _GRACE = Param(50, 1, 100_000, "labels between attempts to split a leaf")
@@ -105,6 +105,7 @@ MODELS: Mapping[str, Named] = MappingProxyType(
             _text,
             {
                 "field": Param("text", about="the feature that holds the text"),
+                "embed": Param(default=False, about="use a small packaged model of language beside the words (the extra `embed`)"),
                 "hashing": Param(default=False, about="share columns between words by hash"),
                 "columns": Param(50_000, 16, 1_000_000, "columns for words"),
                 "learning_rate": Param(30.0, 1e-6, 1_000.0, _PRIOR),
