@@ -5,6 +5,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from service.core import embedder
 from service.core.embeddings import embedding_of
 
@@ -20,8 +22,9 @@ def offer() -> bool:
 
 def embed(text: str) -> bytes | None:
     """The mean of the vectors of a text's tokens, 256 numbers; None where there is none."""
-    numbers = load().embed(text[:_MOST])[0]
-    return embedding_of(numbers) if numbers.any() else None
+    model = load()
+    tokens = model.tokenizer.encode(text[:_MOST], add_special_tokens=False).ids
+    return embedding_of(np.add.reduce(model.embedding[tokens], axis=0) / len(tokens)) if tokens else None
 
 
 @cache
