@@ -1,5 +1,6 @@
 """Preprocessing of embeddings: their running mean, and the direction in which one lies from it. Learned from every sample."""
 
+from collections.abc import Sequence
 from math import sqrt
 from statistics import median_low
 from typing import Any
@@ -25,28 +26,67 @@ class Centre:
     ones and no BLAS is asked, so that every machine computes the same bits.
     """
 
-    __slots__ = ("count", "first", "mean", "spread")
+    __slots__ = ("count", "first", "mean", "spread", "total")
 
     def __init__(self, length: int) -> None:
         """Start with no embeddings."""
         self.count = 0
+        self.total: Numbers = np.zeros(length)
         self.mean: Numbers = np.zeros(length)
         self.spread = 0.0  # mean squared distance
         self.first: list[bytes] | None = []
 
     def observe(self, embedding: bytes, length: float) -> bytes:
         """Take one in and return its direction; the embedding itself draws the mean nearer, and turns nothing."""
-        apart, squared = self._apart(embedding)
-        if self.first is None:
-            direction = _at(apart, squared, length)
-            self._add(apart, squared)
-            return direction
-        self._warm_up([*self.first, embedding])
-        return self.direction(embedding, length)
+        if self.first is not None:
+            self._warm_up([*self.first, embedding])
+            return self.direction(embedding, length)
+        numbers = numbers_of(embedding)
+        apart = numbers - self.mean
+        squared, reach = _squared(apart), self._reach()
+        if squared <= reach:
+            self.total += numbers
+            self._count(squared)
+        else:
+            self.total += self.mean + apart * sqrt(reach / squared)
+            self._count(reach)
+        np.divide(self.total, self.count, out=self.mean)
+        return _at(apart, squared, length)
+
+    def observe_all(self, embeddings: Sequence[bytes], length: float) -> list[bytes]:
+        """Do with each what `observe` does: the same to the bit, at once up to the first that is to be drawn in."""
+        directions: list[bytes] = []
+        while len(directions) < len(embeddings):
+            if self.first is None:
+                directions += self._observe_near(embeddings[len(directions) :], length)
+            if len(directions) < len(embeddings):
+                directions.append(self.observe(embeddings[len(directions)], length))
+        return directions
+
+    def _observe_near(self, embeddings: Sequence[bytes], length: float) -> list[bytes]:
+        """Observe embeddings up to the first that lies too far away."""
+        rows = numbers_of(b"".join(embeddings)).reshape(len(embeddings), -1)
+        totals = np.add.accumulate(np.concatenate([self.total[None], rows]))
+        apart = rows - totals[:-1] / np.arange(self.count, self.count + len(rows))[:, None]
+        squares = np.add.reduce(apart * apart, axis=1).tolist()
+        near = 0
+        for squared in squares:
+            if squared > self._reach():
+                break
+            self._count(squared)
+            near += 1
+        if near:
+            self.total = totals[near].copy()
+            self.mean = self.total / self.count
+        scales = np.array([length / sqrt(squared) if squared else 1.0 for squared in squares[:near]])
+        packed = embedding_of(apart[:near] * scales[:, None])
+        size = 4 * len(self.mean)
+        return [packed[at : at + size] for at in range(0, len(packed), size)]
 
     def direction(self, embedding: bytes, length: float) -> bytes:
         """Return the embedding less the mean, at this length; zeros where it is the mean."""
-        return _at(*self._apart(embedding), length)
+        apart = numbers_of(embedding) - self.mean
+        return _at(apart, _squared(apart), length)
 
     def without(self, embedding: bytes) -> "Centre | None":
         """Return the centre as if this had never been among the first ones; None where nothing is left."""
@@ -58,17 +98,12 @@ class Centre:
                 centre.observe(other, 1.0)
         return centre if centre.count else None
 
-    def _apart(self, embedding: bytes) -> tuple[Numbers, float]:
-        """The embedding less the mean, and its squared length."""
-        apart = numbers_of(embedding) - self.mean
-        return apart, _squared(apart)
+    def _reach(self) -> float:
+        """The squared distance beyond which an embedding is drawn in."""
+        return _WIDE * _WIDE * (self.spread or _squared(self.mean) or 1.0)
 
-    def _add(self, apart: Numbers, squared: float) -> None:
-        reach = _WIDE * _WIDE * (self.spread or _squared(self.mean) or 1.0)
-        if squared > reach:
-            apart, squared = apart * sqrt(reach / squared), reach
+    def _count(self, squared: float) -> None:
         self.count += 1
-        self.mean += apart / self.count
         self.spread += (squared - self.spread) / self.count
 
     def _warm_up(self, first: list[bytes]) -> None:
@@ -80,21 +115,22 @@ class Centre:
         far = distances > reach
         rows[far] -= apart[far] * (1.0 - reach / distances[far])[:, None]
         self.count = len(rows)
-        self.mean = np.add.reduce(rows, axis=0) / self.count
+        self.total = np.add.reduce(rows, axis=0)
+        self.mean = self.total / self.count
         self.spread = float(np.add.reduce(np.add.reduce((rows - self.mean) ** 2, axis=1))) / self.count
         self.first = first if len(first) < _WARM_UP else None
 
     def state(self) -> _State:
         """Return all that moves."""
-        return self.count, self.mean.tobytes(), self.spread, self.first
+        return self.count, self.total.tobytes(), self.spread, self.first
 
     @classmethod
     def of(cls, state: Any) -> "Centre":
         """Continue what `state` gave."""
-        count, mean, spread, first = msgspec.convert(state, _State)
         centre = cls(0)
-        centre.count, centre.spread, centre.first = count, spread, first
-        centre.mean = np.frombuffer(mean).copy()
+        centre.count, total, centre.spread, centre.first = msgspec.convert(state, _State)
+        centre.total = np.frombuffer(total).copy()
+        centre.mean = centre.total / (centre.count or 1)
         return centre
 
 
@@ -125,6 +161,14 @@ class Centres:
         if centre.first is None and self._young:
             self._young.pop(column, None)
         return {column: direction}
+
+    def observe_all(self, name: str, embeddings: Sequence[bytes]) -> list[dict[str, bytes]]:
+        """Do with each what `observe` does with one; all have one length."""
+        column = column_of(name, embeddings[0])
+        centre = self._known.get(column)
+        if centre is None or centre.first is not None:
+            return [self.observe(name, embedding) for embedding in embeddings]
+        return [{column: direction} for direction in centre.observe_all(embeddings, self._length)]
 
     def directions(self, name: str, embedding: bytes) -> dict[str, bytes]:
         """Return an embedding's column; nothing is learned."""

@@ -124,26 +124,34 @@ class Tabular:
     def observe_all(self, samples: Sequence[Features]) -> list[Vector]:
         """Take samples in: the same to the bit as `observe` one by one.
 
-        Where all have the same numbers, of scales past their first values, each column is walked at once: no column knows of another.
+        Where all have the same numbers, of scales past their first values, and embeddings, each column is walked at once: no column
+        knows of another.
         """
         names = list(samples[0])
         columns = self._columns_of(names, samples) if len(samples) > 1 else None
         if columns is None:
             return list(map(self.observe, samples))
-        empty = dict.fromkeys(names, 0.0)
-        vectors = [empty.copy() for _ in samples]
-        for name, column in zip(names, columns, strict=True):
-            self.scales[name].observe_all(name, column, vectors)
+        empty = {name: 0.0 for name, column in columns.items() if column[0].__class__ is not bytes}
+        vectors: list[Vector] = [empty.copy() for _ in samples]
+        for name, column in columns.items():
+            if name in empty:
+                self.scales[name].observe_all(name, column, vectors)
+            else:
+                for vector, embeddings in zip(vectors, self.centres.observe_all(name, column), strict=True):
+                    _put(embeddings, vector)
         return vectors
 
-    def _columns_of(self, names: list[str], samples: Sequence[Features]) -> list[Sequence[float]] | None:
-        scales = [self.scales.get(name) for name in names]
-        if not self.scale or any(scale is None or scale.first is not None for scale in scales):
+    def _columns_of(self, names: list[str], samples: Sequence[Features]) -> dict[str, Sequence[Any]] | None:
+        if not self.scale or any(list(features) != names for features in samples):
             return None
-        if any(list(features) != names for features in samples):
-            return None
-        columns: list[Any] = list(zip(*[features.values() for features in samples], strict=True))
-        return columns if all(_ALL_NUMBERS.issuperset(map(type, column)) for column in columns) else None
+        columns: dict[str, Any] = dict(zip(names, zip(*[features.values() for features in samples], strict=True), strict=True))
+        return columns if all(self._is_walkable(name, column) for name, column in columns.items()) else None
+
+    def _is_walkable(self, name: str, column: Sequence[Any]) -> bool:
+        scale, kinds = self.scales.get(name), set(map(type, column))
+        if kinds == {bytes}:
+            return len(set(map(len, column))) == 1
+        return scale is not None and scale.first is None and kinds <= _ALL_NUMBERS
 
     def kept(self, features: Features) -> Features:
         """Return the numbers of a sample that stand here as they came: those of scales that still keep their first values."""
