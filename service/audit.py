@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from service.adapters import embedder
 from service.adapters.snapshots import FileSnapshots
 from service.adapters.sqlite import SqliteReader, database_of
 from service.core.events import Asked, Checkpoint, Event
@@ -28,6 +29,7 @@ class Finding(NamedTuple):
 
 def verify(folder: Path) -> Iterator[Finding]:
     """Fold the log of every stream and compare; a running server is not disturbed."""
+    embedder.offer()
     reader = SqliteReader(database_of(folder))
     try:
         for stream in reader.streams():

@@ -1,11 +1,13 @@
 """The one place that knows every concrete class. It builds and starts; it decides nothing."""
 
+import asyncio
 import gc
 import os
 import time
 from collections.abc import Iterator
 
 from service import workshop
+from service.adapters import embedder
 from service.adapters.keys import SqliteKeys
 from service.adapters.prometheus import metrics
 from service.adapters.snapshots import FileSnapshots
@@ -47,6 +49,8 @@ class Service:
 
         What is loaded stays, so the garbage collector, which would look at all of it again and again, has waited until now.
         """
+        if embedder.offer():
+            await asyncio.to_thread(embedder.load)  # before a sample would have to wait for it
         snapshots = FileSnapshots(self._folder)
         names = self._log.streams()
         snapshots.tidy({name: self._log.erased(name) for name in names})

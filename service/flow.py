@@ -6,7 +6,7 @@ Steps and their order only. What is durable is in the journal, what is decided i
 import asyncio
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -66,6 +66,11 @@ class Flow:
         self._erasure = erasure
         self._clock = clock
         self._observers = observers
+
+    def embeddings(self, stream: str) -> Mapping[str, int]:
+        """The embeddings that a stream declares, with their lengths; none where there is no such stream."""
+        live = self._streams.find(stream)
+        return {} if live is None else live.learner.config.embeddings
 
     # --- samples -------------------------------------------------------------------------------------------------------------
 

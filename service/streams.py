@@ -130,6 +130,7 @@ _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(Decision).decode
 _unpack_features = msgspec.msgpack.Decoder(dict[str, Any]).decode
 _SMALL = 1_024  # bytes
+_NUMBERS = (float, int, bool)
 _DIGEST = b"\xc1"  # no MessagePack begins with it
 
 
@@ -219,7 +220,7 @@ def fits(remembered: bytes, features: Features) -> bool:
 
 
 def _digest(features: Features) -> bytes:
-    content = [(name, value if value is None or value.__class__ is str else float(value)) for name, value in sorted(features.items())]
+    content = [(name, float(value) if value.__class__ in _NUMBERS else value) for name, value in sorted(features.items())]
     return _DIGEST + blake2b(_pack(content), digest_size=16).digest()
 
 

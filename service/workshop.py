@@ -6,6 +6,7 @@ Every job opens the folder anew and keeps nothing in memory, so that a hundred s
 from collections.abc import Iterable
 from pathlib import Path
 
+from service.adapters import embedder
 from service.adapters.snapshots import FileSnapshots
 from service.adapters.sqlite import SqliteReader, database_of
 from service.core.freezer import freeze
@@ -15,6 +16,7 @@ from service.core.rebuild import Located, fold, rebuild_of, swift
 
 def load(reader: SqliteReader, snapshots: FileSnapshots, stream: str) -> Learner:
     """A stream's learner: its snapshot, where there is one that fits, and what the log has after it."""
+    embedder.offer()
     snapshot = snapshots.load(stream, reader)
 
     def read(after: int, upto: int) -> Iterable[Located]:
@@ -44,6 +46,7 @@ def snapshot(folder: str, stream: str) -> int:
 
 def rebuild(folder: str, stream: str, superseded: dict[int, int], through: int) -> bytes:
     """The frozen model without what was superseded up to `through`, taught all answers up to there."""
+    embedder.offer()
     reader = SqliteReader(database_of(Path(folder)))
     try:
         return freeze(rebuild_of(superseded, lambda after, upto: reader.read(stream, after, upto), through, through))

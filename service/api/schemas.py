@@ -7,6 +7,7 @@ import msgspec
 
 from service.api import text
 from service.core.config import StreamConfig, invalid_from
+from service.core.embeddings import MAX_LENGTH, shown
 from service.core.errors import Invalid
 from service.core.features import MAX_FEATURES, MAX_MAGNITUDE, MAX_NAME, MAX_TEXT
 from service.core.records import Outcome, Prediction, Query
@@ -25,6 +26,10 @@ Feature = (
 FeaturesIn = Annotated[
     dict[Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)], Feature], msgspec.Meta(max_length=MAX_FEATURES)
 ]
+Array = Annotated[list[Annotated[float, msgspec.Meta(ge=-MAX_MAGNITUDE, le=MAX_MAGNITUDE)]], msgspec.Meta(max_length=MAX_LENGTH)]
+FeaturesWithArrays = Annotated[
+    dict[Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)], Feature | Array], msgspec.Meta(max_length=MAX_FEATURES)
+]
 # Documented only: what comes in is checked by `service.core.features`, in less time than a pattern takes.
 TimeText = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 Id = Annotated[str, msgspec.Meta(extra_json_schema=text.ID)]
@@ -35,11 +40,20 @@ Label = Annotated[Any, msgspec.Meta(extra_json_schema=text.LABEL)]
 
 
 class SampleIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
-    """A sample of a stream. Without an `id` the `Idempotency-Key` or the CloudEvent's id stands in, or the service makes one."""
+    """A sample of a stream. Without an `id` the `Idempotency-Key` or the CloudEvent's id stands in, or the service makes one.
+
+    Where the stream's configuration declares `embeddings`, the features of these names are arrays of so many numbers (or null).
+    """
 
     features: FeaturesIn
     id: Id | None = None
     time: TimeText | None = None
+
+
+class EmbeddedSampleIn(SampleIn, frozen=True, forbid_unknown_fields=True, gc=False):
+    """A sample of a stream that declares embeddings."""
+
+    features: FeaturesWithArrays  # type: ignore[assignment]  # it decodes more
 
 
 class SampleOut(msgspec.Struct, frozen=True):
@@ -61,6 +75,12 @@ class LabelIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     labeler: Labeler | None = None
     labeled_at: TimeText | None = None
     features: FeaturesIn | None = None
+
+
+class EmbeddedLabelIn(LabelIn, frozen=True, forbid_unknown_fields=True):
+    """An answer in a stream that declares embeddings."""
+
+    features: FeaturesWithArrays | None = None  # type: ignore[assignment]  # the same
 
 
 class LabelOut(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -220,7 +240,7 @@ def question_of(waiting: Waiting) -> QueryOut:
     decision = event.decision
     return QueryOut(
         decision.id,
-        event.features,
+        shown(event.features),
         decision.prediction,
         decision.query.utility,
         decision.query.reason,

@@ -4,20 +4,23 @@ Samples are decoded by type in one pass. Only what that pass refuses, or what mi
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 
 from service.api.parcels import Parcel
-from service.api.schemas import LabelIn, LabelOut, SampleIn, SampleOut, checked_time
+from service.api.schemas import EmbeddedLabelIn, EmbeddedSampleIn, LabelIn, LabelOut, SampleIn, SampleOut, checked_time
 from service.api.strict import Shape, plain_json, shaped
 from service.asking import Answer
+from service.core.embeddings import check_embeddings, pack_embeddings
 from service.core.errors import Invalid
 from service.core.events import NOWHERE, Origin
 from service.core.features import check_features, check_id, check_labeler, label_text
 from service.flow import Flow, Incoming, Learned
 
 _decode: Callable[[bytes], SampleIn] = msgspec.json.Decoder(SampleIn).decode
+_decode_embedded: Callable[[bytes], EmbeddedSampleIn] = msgspec.json.Decoder(EmbeddedSampleIn).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -30,16 +33,17 @@ class Takers:
 
     def sample(self, stream: str, parcel: Parcel) -> bytes | Awaitable[bytes]:
         """Predict and decide; bytes where nothing has to be waited for. Raises `Invalid`, `UnknownStream` and `Conflict`."""
-        answer = self._flow.answer_to(stream, _incoming(parcel))
+        answer = self._flow.answer_to(stream, _incoming(parcel, self._flow.embeddings(stream)))
         return _sample_out(stream, answer) if isinstance(answer, Answer) else _awaited(stream, answer)
 
     def samples(self, stream: str, parcels: Sequence[Parcel]) -> list[bytes | Awaitable[bytes] | Exception]:
         """Do with each what `sample` does with one, one step for all after the other; what it would raise stands in its place."""
         came: list[Incoming] = []
         wrong: dict[int, Exception] = {}
+        embeddings = self._flow.embeddings(stream)
         for place, parcel in enumerate(parcels):
             try:
-                came.append(_incoming(parcel))
+                came.append(_incoming(parcel, embeddings))
             except Exception as error:  # noqa: BLE001 - a bad object gets its problem and does not stop the others
                 wrong[place] = error
         answers = self._flow.answers_to(stream, came)
@@ -50,7 +54,10 @@ class Takers:
     def label(self, stream: str, parcel: Parcel) -> Awaitable[bytes]:
         """Take an answer in; it is on disk and learned when the bytes come."""
         try:
-            given = _strictly(parcel.body, LabelIn)
+            embeddings = self._flow.embeddings(stream)
+            given = _strictly(parcel.body, EmbeddedLabelIn if embeddings else LabelIn, embeddings)
+            if embeddings and given.features is not None:
+                pack_embeddings(given.features, embeddings)
             own = given.sample_id is not None or parcel.id is None
             sample_id = check_id(given.sample_id or "", "/sample_id") if own else parcel.id or ""
             label, labeler = label_text(given.label), check_labeler(given.labeler or "")
@@ -73,9 +80,9 @@ class Takers:
         return label_out(sample_id, await self._flow.label(stream, sample_id, *answer))  # type: ignore[arg-type]
 
 
-def _incoming(parcel: Parcel) -> Incoming:
+def _incoming(parcel: Parcel, embeddings: Mapping[str, int]) -> Incoming:
     try:
-        sample = _sample_of(parcel.body)
+        sample = _embedded_of(parcel.body, embeddings) if embeddings else _sample_of(parcel.body)
         sample_id = parcel.id or parcel.key if sample.id is None else check_id(sample.id)
         time = parcel.time if sample.time is None else checked_time(sample.time)
     except Invalid as error:
@@ -88,23 +95,35 @@ def label_out(sample_id: str, learned: Learned) -> bytes:
     return _encode(LabelOut(sample_id, learned.outcome, learned.model_version, learned.rebuilding))
 
 
-def _sample_of(body: bytes) -> SampleIn:
-    try:
-        sample = _decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return _strictly(body, SampleIn)
-    # Where every colon belongs to a key of its own, no key can have been there twice.
-    keys = 1 + len(sample.features) + (sample.id is not None) + (sample.time is not None)
-    if body.count(b":") != keys and (b"\\" in body or body.count(b":") != keys + _colons(sample)):
-        return _strictly(body, SampleIn)
+def _embedded_of(body: bytes, embeddings: Mapping[str, int]) -> SampleIn:
+    sample = _sample_of(body, _decode_embedded, EmbeddedSampleIn, embeddings)
+    pack_embeddings(sample.features, embeddings)
     return sample
 
 
-def _strictly(body: bytes, shape: type[Shape]) -> Shape:
+def _sample_of(
+    body: bytes,
+    decode: Callable[[bytes], SampleIn] = _decode,
+    shape: type[SampleIn] = SampleIn,
+    embeddings: Mapping[str, int] = MappingProxyType({}),
+) -> SampleIn:
+    try:
+        sample = decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return _strictly(body, shape, embeddings)
+    # Where every colon belongs to a key of its own, no key can have been there twice.
+    keys = 1 + len(sample.features) + (sample.id is not None) + (sample.time is not None)
+    if body.count(b":") != keys and (b"\\" in body or body.count(b":") != keys + _colons(sample)):
+        return _strictly(body, shape, embeddings)
+    return sample
+
+
+def _strictly(body: bytes, shape: type[Shape], embeddings: Mapping[str, int]) -> Shape:
     plain = plain_json(body)
     features = plain.get("features") if isinstance(plain, dict) else None
     if isinstance(features, dict):
-        check_features(features)
+        check_features(features, apart=embeddings)
+        check_embeddings(features, embeddings)
     return shaped(plain, shape)
 
 

@@ -11,6 +11,7 @@ import msgspec
 from service.core import allowed, pipeline
 from service.core.companions import Companion
 from service.core.config import ModelSpec, QuerySpec, StreamConfig, parse
+from service.core.embedder import is_offered
 from service.core.errors import Invalid, below
 from service.core.measures import INFORMED, MEASURES, PLAIN, Informed, Plain, margin
 from service.core.models import MODELS, Built, Param
@@ -38,7 +39,9 @@ _SHARES = frozenset({"step", "share", "confidence"})
 def effective(raw: Mapping[str, Any]) -> StreamConfig:
     """Check a configuration and fill every default in, the catalogue's parameters included; raises `Invalid` with the place."""
     config = parse(raw)
-    return msgspec.structs.replace(config, model=_effective_model(config.model), query=_effective_query(config.query))
+    config = msgspec.structs.replace(config, model=_effective_model(config.model), query=_effective_query(config.query))
+    _check_embeddings(config)
+    return config
 
 
 def build_model(spec: ModelSpec) -> Built:
@@ -101,6 +104,8 @@ def _effective_model(spec: ModelSpec) -> ModelSpec:
     params = MODELS[name].params
     _refuse_others("/model/params", spec.params, params)
     chosen = {key: _checked(f"/model/params/{key}", spec.params.get(key, param.default), param) for key, param in params.items()}
+    if chosen.get("embed") and not is_offered():
+        raise Invalid("/model/params/embed", "this server has no model of language; pip install 'askwhen[embed]'")
     return ModelSpec(type=name, params=chosen)
 
 
@@ -112,6 +117,20 @@ def _effective_query(spec: QuerySpec) -> QuerySpec:
     params = _filled_in("/query/params", spec.params, _defaults(RULES[spec.rule]))
     measure_params = _filled_in("/query/measure_params", spec.measure_params, _measure_defaults(spec.measure))
     return msgspec.structs.replace(spec, params=params, measure_params=measure_params)
+
+
+def _check_embeddings(config: StreamConfig) -> None:
+    if not config.embeddings:
+        return
+    name = config.model.type
+    if name is None or not MODELS[name].embeddings:
+        able = " and ".join(repr(other) for other, entry in MODELS.items() if entry.embeddings)
+        raise Invalid("/embeddings", f"{'a pipeline' if name is None else f'the model {name!r}'} takes no embeddings; {able} do")
+    if config.model.params.get("field") in config.embeddings:
+        raise Invalid(below("/embeddings", config.model.params["field"]), "this is the field of the model's text")
+    for place, part in enumerate(config.slices):
+        if part in config.embeddings:
+            raise Invalid(f"/slices/{place}", "an embedding has no values to tell apart")
 
 
 def _filled_in(pointer: str, given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:

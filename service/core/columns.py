@@ -13,6 +13,7 @@ from zlib import crc32
 import msgspec
 from river.feature_extraction import BagOfWords
 
+from service.core.centres import Centres
 from service.core.features import Features
 from service.core.scale import CLIP, WIDE, Scale
 from service.core.tokens import LONG, column_of, recent_token
@@ -22,8 +23,11 @@ _OVERFLOW = 1_024  # shared columns for the string values and words that come af
 
 _NUMBERS = (float, int)
 _ALL_NUMBERS = frozenset(_NUMBERS)
+_RAW = (float, int, bool)  # what a scale keeps as it came
 
 Vector = dict[str, Any]
+
+ARRAYS = ""  # the name, which no column has, under which a vector has its embeddings: column -> bytes
 
 _split: Callable[[str], list[str]] = BagOfWords(lowercase=True).process_text
 
@@ -32,15 +36,19 @@ class Tabular:
     """Numbers and booleans scaled (or only cut), string values as columns of their own (one-hot), null left out.
 
     The first 20,000 columns have names of their own. Numbers under later names are ignored; later string values, and those of
-    more than 100 characters, share 1,024 overflow columns by hash.
+    more than 100 characters, share 1,024 overflow columns by hash. Embeddings are left out unless they are given a length.
     """
 
-    def __init__(self, *, scale: bool = True, one_hot: bool = True) -> None:
-        """Choose whether numbers are scaled and strings made columns; without `one_hot` strings pass as they are."""
+    def __init__(self, *, scale: bool = True, one_hot: bool = True, arrays: float = 0.0) -> None:
+        """Choose whether numbers are scaled and strings made columns; without `one_hot` strings pass as they are.
+
+        `arrays` is the length of an embedding as a vector.
+        """
         self.scale = scale
         self.one_hot = one_hot
         self.scales: dict[str, Scale] = {}
         self.values: dict[str, None] = {}
+        self.centres = Centres(arrays)
         self._young: dict[str, None] = {}  # scales that still keep their first values
 
     def learn(self, features: Features) -> None:
@@ -49,6 +57,8 @@ class Tabular:
         for name, value in features.items():
             if value.__class__ is str:
                 self._learn_value(name, value)
+            elif value.__class__ is bytes:
+                self.centres.observe(name, value)
             elif value is not None:
                 scale = scales.get(name)
                 if scale is None:
@@ -70,6 +80,8 @@ class Tabular:
                     vector[self._column(name, value)] = 1.0
                 else:
                     vector[name] = value
+            elif value.__class__ is bytes:
+                _put(self.centres.directions(name, value), vector)
             elif value is not None:
                 scale = scales.get(name)
                 if scale is not None:
@@ -101,6 +113,9 @@ class Tabular:
                         continue
                 else:
                     scale.learn(float(value))
+            elif value.__class__ is bytes:
+                _put(self.centres.observe(name, value), vector)
+                continue
             else:
                 self.learn({name: value})
             vector.update(self.transform({name: value}))
@@ -109,36 +124,45 @@ class Tabular:
     def observe_all(self, samples: Sequence[Features]) -> list[Vector]:
         """Take samples in: the same to the bit as `observe` one by one.
 
-        Where all have the same numbers, of scales past their first values, each column is walked at once: no column knows of another.
+        Where all have the same numbers, of scales past their first values, and embeddings, each column is walked at once: no column
+        knows of another.
         """
         names = list(samples[0])
         columns = self._columns_of(names, samples) if len(samples) > 1 else None
         if columns is None:
             return list(map(self.observe, samples))
-        empty = dict.fromkeys(names, 0.0)
-        vectors = [empty.copy() for _ in samples]
-        for name, column in zip(names, columns, strict=True):
-            self.scales[name].observe_all(name, column, vectors)
+        empty = {name: 0.0 for name, column in columns.items() if column[0].__class__ is not bytes}
+        vectors: list[Vector] = [empty.copy() for _ in samples]
+        for name, column in columns.items():
+            if name in empty:
+                self.scales[name].observe_all(name, column, vectors)
+            else:
+                for vector, embeddings in zip(vectors, self.centres.observe_all(name, column), strict=True):
+                    _put(embeddings, vector)
         return vectors
 
-    def _columns_of(self, names: list[str], samples: Sequence[Features]) -> list[Sequence[float]] | None:
-        scales = [self.scales.get(name) for name in names]
-        if not self.scale or any(scale is None or scale.first is not None for scale in scales):
+    def _columns_of(self, names: list[str], samples: Sequence[Features]) -> dict[str, Sequence[Any]] | None:
+        if not self.scale or any(list(features) != names for features in samples):
             return None
-        if any(list(features) != names for features in samples):
-            return None
-        columns: list[Any] = list(zip(*[features.values() for features in samples], strict=True))
-        return columns if all(_ALL_NUMBERS.issuperset(map(type, column)) for column in columns) else None
+        columns: dict[str, Any] = dict(zip(names, zip(*[features.values() for features in samples], strict=True), strict=True))
+        return columns if all(self._is_walkable(name, column) for name, column in columns.items()) else None
+
+    def _is_walkable(self, name: str, column: Sequence[Any]) -> bool:
+        scale, kinds = self.scales.get(name), set(map(type, column))
+        if kinds == {bytes}:
+            return len(set(map(len, column))) == 1
+        return scale is not None and scale.first is None and kinds <= _ALL_NUMBERS
 
     def kept(self, features: Features) -> Features:
         """Return the numbers of a sample that stand here as they came: those of scales that still keep their first values."""
-        if not self._young:
+        if not self._young and not self.centres.young:
             return {}
         kept = ((name, features.get(name)) for name in self._young)
-        return {name: value for name, value in kept if value is not None and value.__class__ is not str}
+        return {name: value for name, value in kept if value.__class__ in _RAW} | self.centres.kept(features)
 
     def forget(self, features: Features) -> None:
-        """Take a sample's numbers out of the scales that still keep their first values, wherever they stand there."""
+        """Take a sample's numbers out of the scales and centres that still keep their first values, wherever they stand there."""
+        self.centres.forget(features)
         for name, value in self.kept(features).items():
             scale = self.scales.pop(name)
             left = scale.without(float(value or 0.0))
@@ -161,14 +185,15 @@ class Tabular:
 
     def state(self) -> Any:
         """Return all that moves."""
-        return [{name: scale.state() for name, scale in self.scales.items()}, list(self.values)]
+        return [{name: scale.state() for name, scale in self.scales.items()}, list(self.values), self.centres.state()]
 
     def restore(self, state: Any) -> None:
         """Continue what `state` gave."""
-        scales, values = state
+        scales, values, centres = state
         self.scales = {name: Scale.of(scale) for name, scale in scales.items()}
         self._young = {name: None for name, scale in self.scales.items() if scale.first is not None}
         self.values = dict.fromkeys(values)
+        self.centres.restore(centres)
 
 
 class Words:
@@ -223,6 +248,11 @@ class Words:
     def restore(self, state: Any) -> None:
         """Continue what `state` gave."""
         self.texts, self.frequencies = state
+
+
+def _put(embeddings: dict[str, bytes], vector: Vector) -> None:
+    if embeddings:
+        vector[ARRAYS] = {**vector.get(ARRAYS, {}), **embeddings}
 
 
 def _shared(column: str) -> str:

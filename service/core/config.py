@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from service.core.embeddings import MAX_EMBEDDINGS, MAX_LENGTH
 from service.core.errors import Invalid, below
 from service.core.features import MAX_NAME, label_text
 
@@ -92,6 +93,7 @@ class StreamConfig(_Strict, frozen=True):
     exploration: Share = 0.3
     labels: LabelSpec = LabelSpec()
     slices: Annotated[list[Name], msgspec.Meta(max_length=MAX_SLICES, extra_json_schema={"uniqueItems": True})] = []
+    embeddings: Annotated[dict[Name, Annotated[int, msgspec.Meta(ge=1, le=MAX_LENGTH)]], msgspec.Meta(max_length=MAX_EMBEDDINGS)] = {}
     retention: Annotated[float, msgspec.Meta(gt=0, le=10**10)] | None = None  # seconds after which a sample is erased
 
 

@@ -4,6 +4,8 @@ An event carries all that its fold needs, so that a log alone rebuilds the learn
 appends, vectors are made at append.
 """
 
+from typing import Any
+
 import msgspec
 
 from service.core.config import StreamConfig
@@ -93,7 +95,7 @@ class Labelled(_Event, frozen=True):
     labeler: str
     epoch: int
     features: Features
-    vector: dict[str, float | int | str | bool]
+    vector: dict[str, Any]  # numbers, texts, and embeddings (`service.core.columns.ARRAYS`)
     labeled_at: str | None = None
     erased: bool = False
     guesses: list[str | None] = []  # what the arms took it for before any of them learned it (`service.core.taught`)

@@ -1,6 +1,7 @@
 """What may come in as an id, a label or a feature, and what is refused, and why. Nothing is changed or learned here."""
 
 import re
+from collections.abc import Container
 from typing import Any
 
 from service.core.errors import Invalid, below
@@ -21,11 +22,11 @@ _INT64 = 2**63
 _UNPRINTABLE = re.compile(f"[{UNPRINTABLE}]")
 
 Scalar = float | int | bool | str | None
-Features = dict[str, Scalar]
+Features = dict[str, Any]  # name -> a scalar, or bytes: an embedding (`service.core.embeddings`)
 
 
-def check_features(features: dict[str, Any], pointer: str = "/features") -> None:
-    """Raise `Invalid` at the first feature that is not a number, boolean, string or null within the limits.
+def check_features(features: dict[str, Any], pointer: str = "/features", apart: Container[str] = ()) -> None:
+    """Raise `Invalid` at the first feature, but for those `apart`, that is not a number, boolean, string or null within the limits.
 
     Integers of more than 64 bits become floats, in place: the log keeps no larger ones.
     """
@@ -34,7 +35,7 @@ def check_features(features: dict[str, Any], pointer: str = "/features") -> None
     for name, value in features.items():
         if not name or len(name) > MAX_NAME:
             raise Invalid(pointer, f"a feature's name has 1 to {MAX_NAME} characters")
-        wrong = _wrong(value)
+        wrong = None if name in apart else _wrong(value)
         if wrong is not None:
             raise Invalid(below(pointer, name), wrong)
         if value.__class__ is int and not -_INT64 <= value < _INT64:
@@ -50,7 +51,7 @@ def _wrong(value: Any) -> str | None:
         return None if len(value) <= MAX_TEXT else f"a string has at most {MAX_TEXT} characters, not {len(value)}"
     if value is None or kind is bool:
         return None
-    return f"a feature is a number, a boolean, a string or null, not {_json_kind(value)}"
+    return f"a feature is a number, a boolean, a string or null, not {json_kind(value)}"
 
 
 def check_id(value: str, pointer: str = "/id") -> str:
@@ -94,7 +95,7 @@ def label_text(value: Any, pointer: str = "/label") -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if not isinstance(value, str | int):
-        raise Invalid(pointer, f"a label is a string, an integer or a boolean, not {_json_kind(value)}")
+        raise Invalid(pointer, f"a label is a string, an integer or a boolean, not {json_kind(value)}")
     if isinstance(value, int) and abs(value) >= 2**63:
         raise Invalid(pointer, "an integer label fits 64 bits")
     text = str(value)
@@ -107,6 +108,7 @@ def _printable(text: str) -> bool:
     return text.isprintable() or _UNPRINTABLE.search(text) is None
 
 
-def _json_kind(value: object) -> str:
+def json_kind(value: object) -> str:
+    """What JSON calls a value that is not what it should be."""
     kinds = {type(None): "null", float: "a number with a fraction", list: "an array", dict: "an object"}
     return kinds.get(type(value), type(value).__name__)

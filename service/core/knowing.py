@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from river import linear_model, multiclass
 
-from service.core.columns import Vector
+from service.core.columns import ARRAYS, Vector
 
 _TOLERANCE = 1e-9  # by which a sum of probabilities may miss 1 before it is normalised
 
@@ -48,6 +48,8 @@ class Knowing:
 
     def predict_all(self, vectors: Sequence[Vector]) -> list[dict[str, float]]:
         """Return what `predict` says of each."""
+        if ARRAYS in vectors[0] and self._codes and hasattr(self.model, "predict_proba_each"):
+            return list(map(self._sound, self.model.predict_proba_each(vectors)))
         return list(map(self.predict, vectors))
 
     def teach(self, vector: Vector, label: str, weight: float = 1.0) -> bool:

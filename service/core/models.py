@@ -13,6 +13,8 @@ from service.core.vectoriser import Plain, Text, Vectoriser
 
 SEED = 42
 
+_ARRAYS = 5.0  # length of an embedding beside numbers that are scaled to a deviation of 1
+
 Params = Mapping[str, Any]
 
 
@@ -38,10 +40,11 @@ class Named(NamedTuple):
     build: Callable[[Params], Built]
     params: Mapping[str, Param]
     about: str
+    embeddings: bool = False  # whether it takes them
 
 
 def _logistic(params: Params) -> Built:
-    return Built(Plain(), Logistic(params["learning_rate"], params["drift"]))
+    return Built(Plain(_ARRAYS), Logistic(params["learning_rate"], params["drift"]))
 
 
 def _naive_bayes(params: Params) -> Built:  # noqa: ARG001 - it has none
@@ -67,7 +70,7 @@ def _knn(params: Params) -> Built:
 
 def _text(params: Params) -> Built:
     words = Words(params["field"], hashing=params["hashing"], columns=params["columns"])
-    return Built(Text(words), Logistic(params["learning_rate"], params["drift"], joint=0))
+    return Built(Text(words, embed=params["embed"]), Logistic(params["learning_rate"], params["drift"], joint=0))
 
 
 _GRACE = Param(50, 1, 100_000, "labels between attempts to split a leaf")
@@ -81,6 +84,7 @@ MODELS: Mapping[str, Named] = MappingProxyType(
             _logistic,
             {"learning_rate": Param(0.5, 1e-6, 1_000.0, _PRIOR), "drift": Param(0.01, 0.0, 1.0, _DRIFT)},
             "logistic regression; one against the rest for three classes and more",
+            embeddings=True,
         ),
         "naive-bayes": Named(_naive_bayes, {}, "Gaussian naive Bayes"),
         "hoeffding-tree": Named(_hoeffding_tree, {"grace_period": _GRACE, "max_depth": _DEPTH}, "Hoeffding tree"),
@@ -101,12 +105,14 @@ MODELS: Mapping[str, Named] = MappingProxyType(
             _text,
             {
                 "field": Param("text", about="the feature that holds the text"),
+                "embed": Param(default=False, about="use a small packaged model of language beside the words (the extra `embed`)"),
                 "hashing": Param(default=False, about="share columns between words by hash"),
                 "columns": Param(50_000, 16, 1_000_000, "columns for words"),
                 "learning_rate": Param(30.0, 1e-6, 1_000.0, _PRIOR),
                 "drift": Param(0.0003, 0.0, 1.0, _DRIFT),
             },
             "logistic regression on TF-IDF weighted words of a text field",
+            embeddings=True,
         ),
     }
 )

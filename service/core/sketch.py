@@ -10,12 +10,15 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from service.core.columns import Vector
+from service.core.columns import ARRAYS, Vector
+from service.core.embeddings import MAX_LENGTH, Numbers, numbers_of
 
 WIDTH = 32
 _FAR = 1e6  # larger magnitudes are cut, so that squares stay finite in single precision
 
 Row = NDArray[np.float32]
+
+_SIGNS = np.array([1.0 if crc32(b"%d" % place) & 0x8000_0000 else -1.0 for place in range(MAX_LENGTH)])
 
 
 class Sketch:
@@ -39,6 +42,9 @@ class Sketch:
         cells = [0.0] * WIDTH
         own = self._own
         for name, value in vector.items():
+            if name == ARRAYS:
+                cells = (np.array(cells) + sum(map(_folded, value.values()))).tolist()
+                continue
             if value.__class__ is str:
                 name, value = f"{name}={value}", 1.0  # noqa: PLW2901 - the column that it is
             column = crc32(name.encode())
@@ -51,6 +57,15 @@ class Sketch:
                     value = value if column & 0x8000_0000 else -value  # noqa: PLW2901 - its sign
             cells[place] += value if -_FAR < value < _FAR else _FAR if value > 0 else -_FAR
         return np.array(cells, dtype=np.float32)
+
+
+def _folded(embedding: bytes) -> Numbers:
+    """The count sketch of an embedding, (32,)."""
+    numbers = numbers_of(embedding)
+    cells = np.zeros(-(-len(numbers) // WIDTH) * WIDTH)
+    cells[: len(numbers)] = numbers * _SIGNS[: len(numbers)]
+    folded: Numbers = np.add.reduce(cells.reshape(-1, WIDTH), axis=0)
+    return folded
 
 
 class Window:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from river import base
 
 from service.core.columns import Tabular, Vector, Words, decode_state, encode_state
+from service.core.embedder import embedded
 from service.core.features import Features
 from service.core.freezer import freeze, thaw
 
@@ -50,11 +51,11 @@ class Vectoriser(Protocol):
 
 
 class Plain:
-    """Scaled numbers and one-hot strings."""
+    """Scaled numbers and one-hot strings; embeddings as vectors of the length `arrays`, and left out without one."""
 
-    def __init__(self) -> None:
+    def __init__(self, arrays: float = 0.0) -> None:
         """Start with no columns."""
-        self._tabular = Tabular()
+        self._tabular = Tabular(arrays=arrays)
 
     def observe(self, features: Features) -> Vector:
         """Learn, then transform."""
@@ -87,12 +88,13 @@ class Plain:
 
 
 class Text:
-    """One text field as weighted words, everything else as `Plain` has it."""
+    """One text field as weighted words, and as an embedding too where it is told so; everything else as `Plain` has it."""
 
-    def __init__(self, words: Words) -> None:
+    def __init__(self, words: Words, *, embed: bool = False) -> None:
         """Take the text field's half."""
         self._words = words
-        self._tabular = Tabular()
+        self._embed = embed
+        self._tabular = Tabular(arrays=1.0)  # as long as the vector of the words
 
     def observe(self, features: Features) -> Vector:
         """Learn, then transform."""
@@ -108,7 +110,7 @@ class Text:
         return {**self._words.transform(features), **self._tabular.transform(self._rest(features))}
 
     def kept(self, features: Features) -> Features:
-        """Return the numbers that young scales keep; words are hashes."""
+        """Return what young scales and centres keep; words are hashes."""
         return self._tabular.kept(self._rest(features))
 
     def forget(self, samples: Sequence[Features]) -> None:
@@ -117,7 +119,12 @@ class Text:
             self._tabular.forget(self._rest(features))
 
     def _rest(self, features: Features) -> Features:
-        return {name: value for name, value in features.items() if name != self._words.field}
+        field = self._words.field
+        rest = {name: value for name, value in features.items() if name != field}
+        text = features.get(field) if self._embed else None
+        if text is not None:
+            rest[field] = embedded(text) if isinstance(text, str) else text
+        return rest
 
     def state(self) -> bytes:
         """Return words and columns."""

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 import msgspec
 
 from service.adapters.sqlite import SqliteReader
+from service.core.embeddings import shown
 from service.core.errors import UnknownStream
 from service.core.events import Asked, Configured, Erased, Event, Labelled, Retracted, Withdrawn
 from service.core.features import Features
@@ -135,7 +136,7 @@ def _row(settling: _Settling, question: Asked | None) -> Row:
         labeled_at=event.labeled_at or rfc3339(event.at),
         learned_at=rfc3339(event.at),
         **_asking(question),
-        features=event.features,
+        features=shown(event.features),
     )
 
 

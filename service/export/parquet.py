@@ -36,7 +36,7 @@ _FIXED = {
 
 
 def write(data: LabelledData, file: BinaryIO, track: Track) -> None:
-    """One column a field of the row and a feature; a feature's is of booleans, integers, floats or, where it is mixed, strings."""
+    """One column a field of the row and a feature; a feature's is of booleans, integers, floats, lists or, where it is mixed, strings."""
     types = _types(data, track)
     schema = pa.schema({**_FIXED, **{PREFIX + name: kind for name, kind in types.items()}})
     rows = iter(track(data.rows(), len(data), "writing"))
@@ -61,6 +61,8 @@ def _kind(value: Scalar) -> str:
 def _type(kinds: set[str]) -> Any:
     if kinds == {"bool"}:
         return pa.bool_()
+    if kinds == {"bytes"}:
+        return pa.list_(pa.float32())
     if kinds and kinds <= {"int", "large"}:
         return pa.int64()
     return pa.float64() if kinds and kinds <= {"int", "float"} else pa.string()

@@ -6,6 +6,7 @@ from concurrent.futures.process import BrokenProcessPool
 
 from rich.console import Console
 
+from service.adapters import embedder
 from service.core.errors import Invalid
 from service.simulate import report
 from service.simulate.files import as_json, check_place, write_whole
@@ -27,6 +28,7 @@ _LINES = {".jsonl", ".ndjson"}  # ends of names of JSON lines
 def simulate(options: Options) -> int:
     """Simulate; 0 if all went well, 2 where there was nothing to work with, 1 if a process or the disk failed, 130 if interrupted."""
     errors = Console(stderr=True, highlight=False)
+    embedder.offer()
     try:
         with interruptible():
             _Command(options, errors).run()
@@ -70,7 +72,7 @@ class _Command:
             report.check()
         origin = source(options.file, options.label, options.rows)
         seen = survey(origin)
-        plan.check_columns(seen.features)
+        plan.follow(seen.features, seen.embeddings)
         self._errors.print(introduction(origin, seen), markup=False, soft_wrap=True)
         study = Study(plan, self._found(plan, origin))
         show(self._console, study, seen, options)

@@ -71,6 +71,7 @@ class Plan:
         self.rules = tuple(dict.fromkeys(options.rules or RULES))
         self.budgets = tuple(sorted(set(options.budgets)))
         self.seeds = tuple(dict.fromkeys(options.seeds))
+        self.embeddings: Mapping[str, int] = {}
         if not self.budgets[0]:
             raise Invalid("/budget", "a budget of 0 buys nothing; give a share of the samples such as 0.05")
         for rule in self.rules:
@@ -97,10 +98,13 @@ class Plan:
         config: dict[str, Any] = {"model": self.model, "query": query, "budget": {"rate": budget}}
         if self.options.exploration is not None:
             config["exploration"] = self.options.exploration
+        if self.embeddings:
+            config["embeddings"] = self.embeddings
         return config
 
-    def check_columns(self, features: Sequence[str]) -> None:
-        """Refuse a model of text whose column is not there."""
+    def follow(self, features: Sequence[str], embeddings: Mapping[str, int]) -> None:
+        """Take a file's embeddings; refuse a model that takes none, and a model of text whose column is not there."""
+        self.embeddings = embeddings
         model = effective(self.config(self.rules[0], self.budgets[0])).model
         field = model.params.get("field")
         if model.type == "text" and field not in features:

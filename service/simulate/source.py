@@ -1,7 +1,7 @@
 """A labelled file as a stream: which column is the label, what the classes are, row after row. It is checked here and learned elsewhere."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from math import isfinite
 from pathlib import Path
@@ -9,8 +9,9 @@ from sys import intern
 from typing import Any, NamedTuple
 
 from service.core.config import MAX_CLASSES
+from service.core.embeddings import MAX_EMBEDDINGS, check_embeddings, pack_embeddings
 from service.core.errors import Invalid
-from service.core.features import Features, Scalar, check_features, label_text
+from service.core.features import Features, check_features, label_text
 from service.simulate.run import Pair
 from service.tabular import BadFile, Row, columns, table, value
 
@@ -31,13 +32,14 @@ class Source(NamedTuple):
 
 
 class Survey(NamedTuple):
-    """What stands in the rows that are read: how many, whether more follow, samples a class, columns, and those that hold prose."""
+    """What stands in the rows that are read: how many, whether more follow, samples a class, columns, those that hold prose or arrays."""
 
     rows: int
     cut: bool
     classes: dict[str, int]
     features: Sequence[str]
     prose: Sequence[str]
+    embeddings: Mapping[str, int] = {}  # columns of arrays, and how many numbers they have
 
     @property
     def majority(self) -> tuple[str, float]:
@@ -54,7 +56,12 @@ def source(path: Path, label: str | None, rows: int | None) -> Source:
     if label is not None and label not in names:
         raise BadFile(f"{path.name} has no column {label!r}; there are {', '.join(names)}")
     found = label if label is not None else label_among(names)
-    return Source(path, found, rows or min(_MOST_ROWS, max(1, _MOST_CELLS // len(names))))
+    return Source(path, found, rows or min(_MOST_ROWS, max(1, _MOST_CELLS // _width(path))))
+
+
+def _width(path: Path) -> int:
+    with table(path, ()) as rows:
+        return sum(len(cell) if isinstance(cell, list) else 1 for cell in next(rows.rows).cells.values())
 
 
 def label_among(names: Sequence[str]) -> str:
@@ -78,8 +85,9 @@ def survey(origin: Source) -> Survey:
     """Read everything once, keep nothing, and raise `BadFile` where it is of no use: no rows, one class, numbers for labels."""
     classes: Counter[str] = Counter()
     first: list[Features] = []
+    reader = _Reader(origin)
     with table(origin.path, (origin.label,)) as rows:
-        for features, label in map(_Reader(origin).pair, islice(rows.rows, origin.limit)):
+        for features, label in map(reader.pair, islice(rows.rows, origin.limit)):
             classes[str(label)] += 1
             if len(first) < _LOOKED_AT:
                 first.append(features)
@@ -88,7 +96,7 @@ def survey(origin: Source) -> Survey:
     names = list(dict.fromkeys(name for features in first for name in features))
     if not names:
         raise BadFile(f"{origin.path.name} has no column beside the label {origin.label!r}: there is nothing to predict from")
-    return Survey(classes.total(), cut, dict(classes), names, [name for name in names if _is_prose(name, first)])
+    return Survey(classes.total(), cut, dict(classes), names, [name for name in names if _is_prose(name, first)], reader.embeddings)
 
 
 def _check_classes(origin: Source, classes: Counter[str]) -> None:
@@ -110,6 +118,7 @@ class _Reader:
     def __init__(self, origin: Source) -> None:
         self._origin = origin
         self._labels: dict[Any, str] = {}
+        self.embeddings: dict[str, int] = {}  # of the arrays that came so far
         self._csv = ".csv" in origin.path.suffixes[-2:]
 
     def pair(self, row: Row) -> Pair:
@@ -117,12 +126,20 @@ class _Reader:
         raw = cells.pop(self._origin.label)
         known = self._labels.get(raw) if isinstance(raw, str) else None
         label = known if known is not None else self._label(raw, row.line)
-        features = {name: _scalar(cell) for name, cell in cells.items()}
+        features = {name: _cell(cell) for name, cell in cells.items()}
         try:
-            check_features(features, "")
+            self._embed(features)
+            check_features(features, "", apart=self.embeddings)
         except Invalid as error:
             raise self._bad(row.line, f"column {error.pointer.removeprefix('/')!r}: {error.detail}") from None
         return features, label
+
+    def _embed(self, features: Features) -> None:
+        for name, cell in features.items():
+            if cell.__class__ is list and name not in self.embeddings and len(self.embeddings) < MAX_EMBEDDINGS:
+                self.embeddings[name] = len(cell)
+        check_embeddings(features, self.embeddings, "")
+        pack_embeddings(features, self.embeddings, "")
 
     def _label(self, raw: Any, line: int) -> str:
         looks = value(raw) if self._csv and isinstance(raw, str) else raw
@@ -143,7 +160,7 @@ class _Reader:
         return BadFile(f"{self._origin.path.name}, line {line}: {detail}")
 
 
-def _scalar(cell: Any) -> Scalar:
+def _cell(cell: Any) -> Any:
     if cell.__class__ is float:
         return cell if isfinite(cell) else None
     return intern(cell) if cell.__class__ is str else cell

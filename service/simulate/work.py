@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from service.adapters import embedder
 from service.core.evaluation import Estimate
 from service.simulate.plan import EVERY, Job
 from service.simulate.run import Pair, Run, full, queried
@@ -45,6 +46,7 @@ _stream: list[Pair] = []  # a worker's own copy
 
 def load(origin: Source) -> None:
     """Read the file."""
+    embedder.offer()
     _stream[:] = samples(origin)
 
 

@@ -4,12 +4,14 @@ Settles, Craven and Ray, Multiple-Instance Active Learning (2008); Settles (2009
 """
 
 from collections.abc import Sequence
-from math import sqrt
+from math import fsum, sqrt
 from typing import ClassVar
 
 import msgspec
+import numpy as np
 
-from service.core.columns import Vector
+from service.core.columns import ARRAYS, Vector
+from service.core.embeddings import numbers_of
 from service.core.measures.base import Alone
 from service.core.measures.ranks import Ranks
 from service.core.taught import Taught
@@ -73,6 +75,9 @@ def augmented_norm(vector: Vector) -> float:
     3.0
     """
     squares = 1.0
-    for value in vector.values():
+    for name, value in vector.items():
+        if name == ARRAYS:
+            squares += fsum(float(np.add.reduce(numbers * numbers)) for numbers in map(numbers_of, value.values()))
+            continue
         squares += 1.0 if value.__class__ is str else value * value
     return sqrt(squares)
