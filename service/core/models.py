@@ -9,6 +9,8 @@ from river import forest, naive_bayes, neighbors, tree
 from service.core import deterministic
 from service.core.columns import Words
 from service.core.logistic import Logistic
+from service.core.recalibration import Recalibration, Relay
+from service.core.stated import EXTERNAL
 from service.core.vectoriser import Plain, Text, Vectoriser
 
 SEED = 42
@@ -70,6 +72,10 @@ def _text(params: Params) -> Built:
     return Built(Text(words), Logistic(params["learning_rate"], params["drift"], joint=0))
 
 
+def _external(params: Params) -> Built:
+    return Built(Relay(), Recalibration(params["spread"], params["drift"]))
+
+
 _GRACE = Param(50, 1, 100_000, "labels between attempts to split a leaf")
 _DEPTH = Param(20, 1, 100, "levels of a tree")
 _PRIOR = "prior variance of a weight: the size of its first step; it falls as labels come"
@@ -107,6 +113,14 @@ MODELS: Mapping[str, Named] = MappingProxyType(
                 "drift": Param(0.0003, 0.0, 1.0, _DRIFT),
             },
             "logistic regression on TF-IDF weighted words of a text field",
+        ),
+        EXTERNAL: Named(
+            _external,
+            {
+                "spread": Param(1.0, 0.01, 10.0, "deviation of the temperature's logarithm before any label"),
+                "drift": Param(0.0, 0.0, 1.0, "share of what labels said that a label takes away, since the world moves"),
+            },
+            "the caller's own: every sample brings its `probabilities`, which are recalibrated",
         ),
     }
 )

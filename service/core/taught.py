@@ -2,12 +2,15 @@
 
 import copy
 from collections.abc import Iterable
+from typing import ClassVar
 
 from service.core.columns import Vector
 from service.core.companions import Companion, Evidence, members_of
 from service.core.events import Labelled
+from service.core.features import Features
 from service.core.knowing import Knowing, Model, is_linear
 from service.core.records import Lesson, Prediction
+from service.core.stated import Probabilities, evidence
 from service.core.vectoriser import Vectoriser
 
 
@@ -19,6 +22,8 @@ class Taught(Knowing):
     are models of the same kind that learn from answers to random questions alone, the first from all of them and the next from a
     share: what random asking would have learned (`service.core.evaluation.savings`).
     """
+
+    relays: ClassVar[bool] = False  # whether it predicts by what a sample states (`service.core.relaying`)
 
     def __init__(self, epoch: int, model: Model, base: Vectoriser, companion: Companion | None = None, arms: Iterable[Model] = ()) -> None:
         """Start with no classes."""
@@ -40,6 +45,10 @@ class Taught(Knowing):
         for arm in self.arms[: answer.arms]:
             arm.teach(vector, lesson.label)
         return self.teach(vector, *lesson)
+
+    def given(self, features: Features, probabilities: Probabilities | None) -> Features:
+        """Return what preprocessing takes of a sample: what it states becomes further columns."""
+        return features if probabilities is None else evidence(features, probabilities)
 
     def guesses(self, vector: Vector) -> list[str | None]:
         """Return what each arm takes a sample for."""
@@ -67,7 +76,7 @@ class Taught(Knowing):
 
     def vector_of(self, answer: Labelled) -> Vector:
         """Return the vector to learn: the answer's own, or one made here if it was made for another model."""
-        return answer.vector if answer.epoch == self.epoch else self.base.observe(answer.features)
+        return answer.vector if answer.epoch == self.epoch else self.base.observe(self.given(answer.features, answer.probabilities))
 
     def follow(self, answer: Labelled, lesson: Lesson) -> None:
         """Learn what an answer taught the serving model."""
@@ -75,8 +84,8 @@ class Taught(Knowing):
 
     def under(self, epoch: int) -> "Taught":
         """Return this model in the place of one of another epoch, which nobody will ask."""
-        stand_in = Taught(epoch, self.model, self.base, self.companion)
-        stand_in.classes, stand_in._codes = self.classes, self._codes
+        stand_in = copy.copy(self)
+        stand_in.epoch, stand_in.arms = epoch, []
         return stand_in
 
     def serving_vectoriser(self) -> Vectoriser:

@@ -1,0 +1,48 @@
+"""What labels teach of a model of the caller's own: how far to trust it. It predicts before it is taught anything."""
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from service.core.columns import Vector
+from service.core.companions import Companion
+from service.core.features import Features
+from service.core.knowing import Model
+from service.core.recalibration import Recalibration
+from service.core.stated import Probabilities, beside
+from service.core.taught import Taught
+from service.core.vectoriser import Vectoriser
+
+
+class Relaying(Taught):
+    """A recalibration in the place of a model, whose vectors are the stated probabilities by class.
+
+    It has no arms: no label changes which class such a model names, so that asking at random would make it no better or worse.
+    """
+
+    relays: ClassVar[bool] = True
+    model: Recalibration  # type: ignore[assignment]  # it knows classes by their text
+
+    def given(self, features: Features, probabilities: Probabilities | None) -> Features:
+        """Return what preprocessing takes of a sample: what it states, as it is."""
+        return features if probabilities is None else beside(features, probabilities)
+
+    def predict(self, vector: Vector) -> dict[str, float]:
+        """Return the recalibrated probabilities; empty for a sample that states none."""
+        return self.model.predict_proba_one(vector)
+
+    def teach(self, vector: Vector, label: str, weight: float = 1.0) -> bool:
+        """Learn one label; False, unlearnable, where its sample states nothing."""
+        code = self._code(label)
+        if not vector:
+            return False
+        self.model.learn_one(vector, label, weight)
+        if self.companion is not None:
+            self.companion.learn(vector, code)
+        return True
+
+
+def taught(epoch: int, model: Model, base: Vectoriser, companion: Companion | None, arms: Iterable[Model]) -> Taught:
+    """What is taught of a model that is built, with what learns beside it."""
+    if isinstance(model, Recalibration):
+        return Relaying(epoch, model, base, companion)
+    return Taught(epoch, model, base, companion, arms)
