@@ -36,6 +36,9 @@ class Recalibration:
         """Return the recalibrated probabilities of one sample by class, the likeliest first; of none, none."""
         if not x:
             return {}
+        if self.exponent == 1.0:
+            total = fsum(x.values())
+            return {name: p / total for name, p in x.items()}
         top = max(x, key=x.__getitem__)
         highest = _log(x[top])
         weights = {top: 1.0} | {name: exp(self.exponent * (_log(p) - highest)) for name, p in x.items() if name != top}

@@ -70,7 +70,7 @@ class _Command:
             report.check()
         origin = source(options.file, options.label, options.rows)
         seen = survey(origin)
-        plan.check_columns(seen.features)
+        plan.check_columns(seen.features, seen.unstated)
         self._errors.print(introduction(origin, seen), markup=False, soft_wrap=True)
         study = Study(plan, self._found(plan, origin))
         show(self._console, study, seen, options)

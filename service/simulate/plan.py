@@ -11,6 +11,8 @@ import msgspec
 from service.core.catalogue import effective
 from service.core.errors import Invalid
 from service.core.rules import RULES
+from service.core.stated import EXTERNAL
+from service.tabular import PROBABILITY
 
 BUDGETS = (0.01, 0.02, 0.05, 0.10)
 SEEDS = (0, 1, 2)
@@ -99,12 +101,15 @@ class Plan:
             config["exploration"] = self.options.exploration
         return config
 
-    def check_columns(self, features: Sequence[str]) -> None:
-        """Refuse a model of text whose column is not there."""
+    def check_columns(self, features: Sequence[str], unstated: int) -> None:
+        """Refuse a model of text whose column is not there, and one of the caller's own where rows are `unstated`."""
         model = effective(self.config(self.rules[0], self.budgets[0])).model
+        if model.type == EXTERNAL and unstated:
+            message = f"{unstated:,} rows have no probabilities; they stand in columns `{PROBABILITY}CLASS`, one a class"
+            raise Invalid("/model", message)
         field = model.params.get("field")
         if model.type == "text" and field not in features:
-            example = shlex.quote(msgspec.json.encode({"type": "text", "params": {"field": features[-1]}}).decode())
+            example = shlex.quote(msgspec.json.encode({"type": "text", "params": {"field": next(reversed(features), "text")}}).decode())
             raise Invalid("/model/params/field", f"there is no column {field!r} with text; name it, as in --model {example}")
 
 

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 from service.core.config import MAX_CLASSES
 from service.core.errors import Invalid
 from service.core.features import Features, Scalar, check_features, label_text
-from service.simulate.run import Pair
-from service.tabular import BadFile, Row, columns, table, value
+from service.core.stated import Probabilities, check_stated
+from service.simulate.run import Stated
+from service.tabular import PROBABILITY, BadFile, Row, apart, columns, table, value
 
 LABELS = ("label", "target", "class", "y")  # names of a label's column, the likeliest first
 
@@ -31,13 +32,17 @@ class Source(NamedTuple):
 
 
 class Survey(NamedTuple):
-    """What stands in the rows that are read: how many, whether more follow, samples a class, columns, and those that hold prose."""
+    """What stands in the rows that are read: how many, whether more follow, samples a class, columns, and those that hold prose.
+
+    `unstated` rows have no probabilities of another model.
+    """
 
     rows: int
     cut: bool
     classes: dict[str, int]
     features: Sequence[str]
     prose: Sequence[str]
+    unstated: int = 0
 
     @property
     def majority(self) -> tuple[str, float]:
@@ -64,11 +69,12 @@ def label_among(names: Sequence[str]) -> str:
     ('Class', 'b')
     """
     plain = {name.strip().lower(): name for name in reversed(names)}
-    return next((plain[name] for name in LABELS if name in plain), names[-1])
+    last = next((name for name in reversed(names) if not name.startswith(PROBABILITY)), names[-1])
+    return next((plain[name] for name in LABELS if name in plain), last)
 
 
-def samples(origin: Source) -> Iterator[Pair]:
-    """The file's rows as features and label text, in their order, up to the limit. Raises `BadFile` with the line."""
+def samples(origin: Source) -> Iterator[Stated]:
+    """The file's rows as features, label text and probabilities, in their order, up to the limit. Raises `BadFile` with the line."""
     reader = _Reader(origin)
     with table(origin.path, (origin.label,)) as rows:
         yield from map(reader.pair, islice(rows.rows, origin.limit))
@@ -78,17 +84,19 @@ def survey(origin: Source) -> Survey:
     """Read everything once, keep nothing, and raise `BadFile` where it is of no use: no rows, one class, numbers for labels."""
     classes: Counter[str] = Counter()
     first: list[Features] = []
+    unstated = 0
     with table(origin.path, (origin.label,)) as rows:
-        for features, label in map(_Reader(origin).pair, islice(rows.rows, origin.limit)):
+        for features, label, stated in map(_Reader(origin).pair, islice(rows.rows, origin.limit)):
             classes[str(label)] += 1
+            unstated += stated is None
             if len(first) < _LOOKED_AT:
                 first.append(features)
         cut = next(rows.rows, None) is not None
     _check_classes(origin, classes)
     names = list(dict.fromkeys(name for features in first for name in features))
-    if not names:
+    if not names and unstated:
         raise BadFile(f"{origin.path.name} has no column beside the label {origin.label!r}: there is nothing to predict from")
-    return Survey(classes.total(), cut, dict(classes), names, [name for name in names if _is_prose(name, first)])
+    return Survey(classes.total(), cut, dict(classes), names, [name for name in names if _is_prose(name, first)], unstated)
 
 
 def _check_classes(origin: Source, classes: Counter[str]) -> None:
@@ -112,17 +120,30 @@ class _Reader:
         self._labels: dict[Any, str] = {}
         self._csv = ".csv" in origin.path.suffixes[-2:]
 
-    def pair(self, row: Row) -> Pair:
+    def pair(self, row: Row) -> Stated:
         cells = row.cells
         raw = cells.pop(self._origin.label)
         known = self._labels.get(raw) if isinstance(raw, str) else None
         label = known if known is not None else self._label(raw, row.line)
-        features = {name: _scalar(cell) for name, cell in cells.items()}
+        plain, stated = apart(cells)
+        features = {name: _scalar(cell) for name, cell in plain.items()}
         try:
             check_features(features, "")
         except Invalid as error:
             raise self._bad(row.line, f"column {error.pointer.removeprefix('/')!r}: {error.detail}") from None
-        return features, label
+        return features, label, None if stated is None else self._probabilities(stated, row.line)
+
+    def _probabilities(self, stated: dict[str, Any], line: int) -> Probabilities:
+        wrong = next((name for name, cell in stated.items() if cell.__class__ not in (int, float)), None)
+        if wrong is not None:
+            raise self._bad(line, f"column {PROBABILITY + wrong!r}: a probability is a number")
+        probabilities = {intern(name): float(cell) for name, cell in stated.items()}
+        try:
+            check_stated(probabilities, "")
+        except Invalid as error:
+            where = f"column {PROBABILITY + error.pointer[1:]!r}" if error.pointer else f"columns {PROBABILITY}CLASS"
+            raise self._bad(line, f"{where}: {error.detail}") from None
+        return probabilities
 
     def _label(self, raw: Any, line: int) -> str:
         looks = value(raw) if self._csv and isinstance(raw, str) else raw

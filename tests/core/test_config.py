@@ -8,8 +8,8 @@ from service.core.config import StreamConfig, merge_patch
 from service.core.errors import Invalid
 from service.core.features import check_features, check_id, label_text
 from service.core.models import MODELS
-from service.core.stated import EXTERNAL
 from service.core.rules import RULES
+from service.core.stated import EXTERNAL
 
 
 def test_nothing_is_a_working_configuration():
