@@ -1,8 +1,9 @@
 """Recalibration of a model that somebody else trained: how far to trust its probabilities, learned from a few labels. It knows no stream.
 
-Temperature scaling (Guo, Pleiss, Sun, Weinberger, On Calibration of Modern Neural Networks, ICML 2017) with the whole posterior of its
-one number in place of a fit: the likelihood of every label is kept on a grid of temperatures. So no step can overshoot, however sure
-the model was of what was wrong, and the order of labels does not matter but for what is forgotten.
+Temperature scaling (Guo, Pleiss, Sun, Weinberger, On Calibration of Modern Neural Networks, ICML 2017), with a share of lapses: answers
+that are wrong however sure the model is, for a temperature alone cannot tell noise from overconfidence. Both numbers are known by their
+whole posterior on a grid, not by a fit: no step can overshoot, whatever the model was sure of, and the order of labels does not
+matter but for what is forgotten.
 """
 
 from collections.abc import Sequence
@@ -13,53 +14,69 @@ from service.core.stated import Probabilities, alone
 
 _FAINT = 1e-15  # a smaller probability counts as this one
 _LOWEST, _HIGHEST, _PLACES = log(1 / 64), log(4.0), 45  # the grid, in the logarithm of the exponent
-_STEP = (_HIGHEST - _LOWEST) / (_PLACES - 1)
-_LOGS = tuple(_LOWEST + _STEP * place for place in range(_PLACES))
+_LOGS = tuple(_LOWEST + (_HIGHEST - _LOWEST) / (_PLACES - 1) * place for place in range(_PLACES))
 _EXPONENTS = tuple(map(exp, _LOGS))
+_LAPSES = (0.0, 0.01, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8)  # the grid of shares
+_RARE = 0.03  # mean of their exponential prior
 
 
 class Recalibration:
-    """Raises stated probabilities to a power, 1 / temperature, and normalises them: the likeliest class stays the likeliest.
+    """Says (1 - lapse) p^exponent / sum p^exponent + lapse / classes: whatever was likeliest stays so.
 
-    The power's logarithm is normal around 0 with a deviation of `spread` before any label; a label takes a share `drift` from what
-    those before it said.
+    Before any label the exponent's logarithm is normal around 0 with a deviation of `spread`, and lapses are rare. A label takes a
+    share `drift` from what those before it said. Fewer than `warmup` labels leave the model `unproven`.
     """
 
-    def __init__(self, spread: float, drift: float) -> None:
+    def __init__(self, spread: float, drift: float, warmup: int) -> None:
         """Start at the identity."""
         self.exponent = 1.0
+        self.lapse = 0.0
+        self.labels = 0
+        self.warmup = warmup
         self._prior = [-0.5 * (place / spread) ** 2 for place in _LOGS]
         self._keep = 1.0 - drift
-        self._said = [0.0] * _PLACES  # the log-likelihood of the labels, by place of the grid
+        self._said = [[0.0] * len(_LAPSES) for _ in _LOGS]  # the log-likelihood of the labels, by exponent and lapse
+
+    @property
+    def unproven(self) -> bool:
+        """Whether it is too early for the model's doubt to be a measure of anything."""
+        return self.labels < self.warmup
 
     def predict_proba_one(self, x: Probabilities) -> Probabilities:
-        """Return the recalibrated probabilities of one sample by class, the likeliest first; of none, none."""
+        """Return the recalibrated probabilities of one sample by class, the likeliest first once anything is learned; of none, none."""
         if not x:
             return {}
-        if self.exponent == 1.0:
+        if not self.labels:
             total = fsum(x.values())
             return {name: p / total for name, p in x.items()}
         top = max(x, key=x.__getitem__)
         highest = _log(x[top])
-        weights = {top: 1.0} | {name: exp(self.exponent * (_log(p) - highest)) for name, p in x.items() if name != top}
-        total = fsum(weights.values())
-        return {name: weight / total for name, weight in weights.items()}
+        powers = {top: 1.0} | {name: exp(self.exponent * (_log(p) - highest)) for name, p in x.items() if name != top}
+        sound, even = (1.0 - self.lapse) / fsum(powers.values()), self.lapse / len(x)
+        return {name: sound * power + even for name, power in powers.items()}
 
     def learn_one(self, x: Probabilities, y: str, w: float = 1.0) -> None:
         """Learn the label of one sample; a class that it did not name had the smallest probability that counts."""
+        self.labels += 1
         truth = _log(x.get(y, 0.0))
         leads = [_log(p) - truth for name, p in x.items() if name != y]
-        for place, exponent in enumerate(_EXPONENTS):
-            loss = log(1.0 + fsum(exp(exponent * lead) for lead in leads))
-            self._said[place] = self._keep * self._said[place] - w * loss
-        self.exponent = exp(self._mean())
+        even = 1.0 / (1 + len(leads))
+        for exponent, row in zip(_EXPONENTS, self._said, strict=True):
+            p = 1.0 / (1.0 + fsum(exp(exponent * lead) for lead in leads))
+            row[:] = [self._keep * said + w * log((1.0 - lapse) * p + lapse * even) for said, lapse in zip(row, _LAPSES, strict=True)]
+        self._settle()
 
-    def _mean(self) -> float:
-        """The posterior mean of the exponent's logarithm."""
-        scores = [said + prior for said, prior in zip(self._said, self._prior, strict=True)]
-        best = max(scores)
-        weights = [exp(score - best) for score in scores]
-        return fsum(weight * place for weight, place in zip(weights, _LOGS, strict=True)) / fsum(weights)
+    def _settle(self) -> None:
+        """Take the posterior means of the exponent's logarithm and of the lapse."""
+        scores = [[said + prior - lapse / _RARE for said, lapse in zip(row, _LAPSES, strict=True)] for row, prior in self._rows()]
+        best = max(map(max, scores))
+        weights = [[exp(score - best) for score in row] for row in scores]
+        total = fsum(map(fsum, weights))
+        self.exponent = exp(fsum(fsum(row) * place for row, place in zip(weights, _LOGS, strict=True)) / total)
+        self.lapse = fsum(fsum(column) * lapse for column, lapse in zip(zip(*weights, strict=True), _LAPSES, strict=True)) / total
+
+    def _rows(self) -> Sequence[tuple[list[float], float]]:
+        return list(zip(self._said, self._prior, strict=True))
 
 
 def _log(p: float) -> float:

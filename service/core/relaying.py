@@ -22,6 +22,11 @@ class Relaying(Taught):
     relays: ClassVar[bool] = True
     model: Recalibration  # type: ignore[assignment]  # it knows classes by their text
 
+    def __init__(self, epoch: int, model: Recalibration, base: Vectoriser, companion: Companion | None) -> None:
+        """Start with nothing learned."""
+        super().__init__(epoch, model, base, companion)  # type: ignore[arg-type]
+        self.unproven = model.unproven
+
     def given(self, features: Features, probabilities: Probabilities | None) -> Features:
         """Return what preprocessing takes of a sample: what it states, as it is."""
         return features if probabilities is None else beside(features, probabilities)
@@ -36,6 +41,7 @@ class Relaying(Taught):
         if not vector:
             return False
         self.model.learn_one(vector, label, weight)
+        self.unproven = self.model.unproven
         if self.companion is not None:
             self.companion.learn(vector, code)
         return True

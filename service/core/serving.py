@@ -23,6 +23,8 @@ from service.core.stated import Probabilities
 from service.core.taught import Taught
 from service.core.vectoriser import Vectoriser
 
+_EVEN = 0.5  # utility of every sample alike
+
 
 class Serving:
     """The state of one stream. Begins with its `Configured` event at log position `seq`."""
@@ -83,11 +85,14 @@ class Serving:
             yield self._decided(sample_id, vector, probabilities, at, available)
 
     def _decided(self, sample_id: str, vector: Vector, probabilities: dict[str, float], at: float, available: bool) -> Decision:
-        cold = len(self.taught.classes) < 2 and not self.taught.relays  # noqa: PLR2004 - nothing can be unsure of one class
+        relays = self.taught.relays
+        cold = self.taught.unproven if relays else len(self.taught.classes) < 2  # noqa: PLR2004 - nothing can be unsure of one class
         if self._informed is not None:
             utility = self._informed.observe(sample_id, vector, {} if cold else probabilities, self.taught)
         else:
             utility = 1.0 if cold or not probabilities else self._measure(probabilities)
+        if cold and relays:
+            utility = _EVEN
         query = self.policy.decide(sample_id, utility, at, cold=cold, available=available)
         prediction = Prediction.of(probabilities)
         self.traffic.see(prediction.confidence, query.probability)

@@ -24,6 +24,7 @@ class Taught(Knowing):
     """
 
     relays: ClassVar[bool] = False  # whether it predicts by what a sample states (`service.core.relaying`)
+    unproven: bool = False  # whether what it relays cannot be trusted yet
 
     def __init__(self, epoch: int, model: Model, base: Vectoriser, companion: Companion | None = None, arms: Iterable[Model] = ()) -> None:
         """Start with no classes."""
