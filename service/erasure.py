@@ -85,7 +85,7 @@ class Erasure:
             await self._clear(live.name, self._log.erased(live.name))
 
     async def _commit(self, live: Live, sample_ids: list[str]) -> None:
-        samples = await asyncio.to_thread(self._features_of, live, sample_ids)
+        samples = await asyncio.to_thread(self._features_of, live.name, sample_ids)
         live.leaving.update(sample_ids)
         try:
             cleaned = None
@@ -109,7 +109,7 @@ class Erasure:
                 before = learner.vectoriser
                 anew = before.forget(samples)
                 if anew is not None:
-                    await asyncio.to_thread(self._show, anew, live, _last_held(live))
+                    await asyncio.to_thread(self._show, anew, live.name, _last_held(live))
                 if learner.vectoriser is before:
                     break
             _check_there(live)  # its log is going: nothing of it may follow the drop
@@ -119,24 +119,20 @@ class Erasure:
         await written
         return cleaned
 
-    def _features_of(self, live: Live, sample_ids: list[str]) -> list[Features]:
-        remembered = (self._memory.get(live.name, sample_id) for sample_id in sample_ids)
-        events = (event for sample_id in sample_ids for event in self._log.about(live.name, sample_id))
-        held = [_given(live, event) for event in events if isinstance(event, Asked | Labelled)]
+    def _features_of(self, stream: str, sample_ids: list[str]) -> list[Features]:
+        remembered = (self._memory.get(stream, sample_id) for sample_id in sample_ids)
+        events = (event for sample_id in sample_ids for event in self._log.about(stream, sample_id))
+        held = [event.features for event in events if isinstance(event, Asked | Labelled)]
         return held + [answer.kept for answer in remembered if answer is not None and answer.kept]
 
-    def _show(self, anew: Vectoriser, live: Live, positions: list[int]) -> None:
-        for event in self._log.get(live.name, positions):
+    def _show(self, anew: Vectoriser, stream: str, positions: list[int]) -> None:
+        for event in self._log.get(stream, positions):
             if isinstance(event, Asked | Labelled):
-                anew.observe(_given(live, event))
+                anew.observe(event.features)
 
     async def _clear(self, stream: str, before: int) -> None:
         await self._workshop.forget(stream, before)
         await self._log.scrubbed()
-
-
-def _given(live: Live, event: Asked | Labelled) -> Features:
-    return live.learner.taught.given(event.features, event.probabilities)
 
 
 def is_erased(live: Live, sample_id: str) -> bool:

@@ -199,10 +199,9 @@ class Flow:
 
     def _answered(self, live: Live, decision: Decision, sample: Incoming, seconds: float) -> Answer:
         if sample.id is not None and not live.dropped:
-            said = given = sample.features
-            if sample.probabilities is not None:
-                said, given = sample.content, live.learner.taught.given(said, sample.probabilities)
-            self._memory.put(live.name, decision, said, live.learner.vectoriser.kept(given))
+            features = sample.features
+            said = features if sample.probabilities is None else sample.content
+            self._memory.put(live.name, decision, said, live.learner.vectoriser.kept(features))
         for observer in self._observers:
             observer.decided(live.name, decision, seconds)
         return Answer(decision, replayed=False)

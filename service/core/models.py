@@ -9,9 +9,9 @@ from river import forest, naive_bayes, neighbors, tree
 from service.core import deterministic
 from service.core.columns import Words
 from service.core.logistic import Logistic
-from service.core.recalibration import Recalibration, Relay
+from service.core.recalibration import Recalibration
 from service.core.stated import EXTERNAL
-from service.core.vectoriser import Plain, Text, Vectoriser
+from service.core.vectoriser import Plain, Text, Unmoved, Vectoriser
 
 SEED = 42
 
@@ -73,7 +73,7 @@ def _text(params: Params) -> Built:
 
 
 def _external(params: Params) -> Built:
-    return Built(Relay(), Recalibration(**params))
+    return Built(Unmoved(), Recalibration(**params))
 
 
 _GRACE = Param(50, 1, 100_000, "labels between attempts to split a leaf")

@@ -6,11 +6,9 @@ whole posterior on a grid, not by a fit: no step can overshoot, whatever the mod
 matter but for what is forgotten.
 """
 
-from collections.abc import Sequence
 from math import exp, fsum, log
 
-from service.core.features import Features
-from service.core.stated import Probabilities, alone
+from service.core.stated import Probabilities
 
 _FAINT = 1e-15  # a smaller probability counts as this one
 _LOWEST, _HIGHEST, _PLACES = log(1 / 64), log(4.0), 45  # the grid, in the logarithm of the exponent
@@ -27,7 +25,7 @@ class Recalibration:
     share `drift` from what those before it said. Fewer than `warmup` labels leave the model `unproven`.
     """
 
-    def __init__(self, spread: float, drift: float, warmup: int) -> None:
+    def __init__(self, spread: float = 1.0, drift: float = 0.0, warmup: int = 0) -> None:
         """Start at the identity."""
         self.exponent = 1.0
         self.lapse = 0.0
@@ -68,46 +66,18 @@ class Recalibration:
 
     def _settle(self) -> None:
         """Take the posterior means of the exponent's logarithm and of the lapse."""
-        scores = [[said + prior - lapse / _RARE for said, lapse in zip(row, _LAPSES, strict=True)] for row, prior in self._rows()]
+        rows = zip(self._said, self._prior, strict=True)
+        scores = [[said + prior - lapse / _RARE for said, lapse in zip(row, _LAPSES, strict=True)] for row, prior in rows]
         best = max(map(max, scores))
         weights = [[exp(score - best) for score in row] for row in scores]
         total = fsum(map(fsum, weights))
         self.exponent = exp(fsum(fsum(row) * place for row, place in zip(weights, _LOGS, strict=True)) / total)
         self.lapse = fsum(fsum(column) * lapse for column, lapse in zip(zip(*weights, strict=True), _LAPSES, strict=True)) / total
 
-    def _rows(self) -> Sequence[tuple[list[float], float]]:
-        return list(zip(self._said, self._prior, strict=True))
+    def imprint(self) -> list[float]:
+        """Return what it came to."""
+        return [self.exponent, self.lapse]
 
 
 def _log(p: float) -> float:
     return log(max(p, _FAINT))
-
-
-class Relay:
-    """A vectoriser (see `service.core.vectoriser`) that passes on what a sample states, and nothing else; it learns nothing."""
-
-    def observe(self, features: Features) -> Probabilities:
-        """Return the probabilities that stand beside features."""
-        return alone(features)
-
-    def observe_all(self, samples: Sequence[Features]) -> list[Probabilities]:
-        """Return those of each."""
-        return list(map(alone, samples))
-
-    def vector(self, features: Features) -> Probabilities:
-        """Return the probabilities that stand beside features."""
-        return alone(features)
-
-    def kept(self, features: Features) -> Features:  # noqa: ARG002 - a vectoriser's signature
-        """Nothing of a sample stays here."""
-        return {}
-
-    def forget(self, samples: Sequence[Features]) -> None:
-        """Nothing of them is here."""
-
-    def state(self) -> bytes:
-        """Nothing moves."""
-        return b""
-
-    def restore(self, state: bytes) -> None:
-        """Nothing to continue."""

@@ -5,10 +5,10 @@ from typing import ClassVar
 
 from service.core.columns import Vector
 from service.core.companions import Companion
-from service.core.features import Features
 from service.core.knowing import Model
 from service.core.recalibration import Recalibration
-from service.core.stated import Probabilities, beside
+from service.core.records import Lesson
+from service.core.stated import Probabilities
 from service.core.taught import Taught
 from service.core.vectoriser import Vectoriser
 
@@ -27,9 +27,12 @@ class Relaying(Taught):
         super().__init__(epoch, model, base, companion)  # type: ignore[arg-type]
         self.unproven = model.unproven
 
-    def given(self, features: Features, probabilities: Probabilities | None) -> Features:
-        """Return what preprocessing takes of a sample: what it states, as it is."""
-        return features if probabilities is None else beside(features, probabilities)
+    def joined(self, vector: Vector, probabilities: Probabilities | None) -> Vector:  # noqa: ARG002 - features say nothing here
+        """Return what a sample states, as it is; nothing of one that states nothing."""
+        return dict(probabilities or {})
+
+    def believe(self, probabilities: Probabilities, lesson: Lesson) -> None:
+        """Nothing: that is what it is taught itself."""
 
     def predict(self, vector: Vector) -> dict[str, float]:
         """Return the recalibrated probabilities; empty for a sample that states none."""

@@ -60,7 +60,9 @@ class Serving:
         self, sample_id: str, features: Features, at: float, *, available: bool = True, probabilities: Probabilities | None = None
     ) -> Decision:
         """Predict, and decide whether to ask; moves the decision state only. A question is not asked until its event is folded."""
-        vector = self.vectoriser.observe(features if probabilities is None else self.taught.given(features, probabilities))
+        vector = self.vectoriser.observe(features)
+        if probabilities is not None:
+            vector = self.taught.joined(vector, probabilities)
         return self._decided(sample_id, vector, self.taught.predict(vector), at, available)
 
     def decisions(
@@ -77,9 +79,9 @@ class Serving:
         What preprocessing learns and what the model says depends on no decision, so that comes first, for all. Each decision is made
         when it is drawn: before that, the place of a question that the one before asks must be reserved.
         """
-        if any(stated):
-            samples = [self.taught.given(*said) for said in zip(samples, stated, strict=True)]
         vectors = self.vectoriser.observe_all(samples)
+        if any(stated):
+            vectors = list(map(self.taught.joined, vectors, stated))
         predictions = self.taught.predict_all(vectors)
         for sample_id, vector, probabilities in zip(sample_ids, vectors, predictions, strict=True):
             yield self._decided(sample_id, vector, probabilities, at, available)
@@ -100,7 +102,7 @@ class Serving:
 
     def known(self, sample_id: str, features: Features, probabilities: Probabilities | None = None) -> Decision:
         """The decision about a sample that was labelled without being asked: a prediction, and no question; nothing moves."""
-        vector = self.vectoriser.vector(self.taught.given(features, probabilities))
+        vector = self.taught.joined(self.vectoriser.vector(features), probabilities)
         prediction = Prediction.of(self.taught.predict(vector))
         query = Query(False, 0.0, "answered", 0.0, None, self.policy.rule_name, self.budget.view(self.budget.due, self.budget.spent, 0))
         return Decision(sample_id, self.version, prediction, query)
@@ -125,8 +127,8 @@ class Serving:
         probabilities: Probabilities | None = None,
     ) -> Labelled:
         """The event of an answer, with the vector as it is now; features that were `brought` along teach preprocessing too."""
-        given = self.taught.given(features, probabilities)
-        vector = self.vectoriser.observe(given) if brought else self.vectoriser.vector(given)
+        own = self.vectoriser.observe(features) if brought else self.vectoriser.vector(features)
+        vector = self.taught.joined(own, probabilities)
         sample = self.queries.samples.get(sample_id)
         row = NO_ROW if sample is None else sample.row
         guesses = [] if row == NO_ROW else self.taught.guesses(vector)

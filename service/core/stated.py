@@ -56,18 +56,12 @@ def beside(features: Features, probabilities: Probabilities) -> Features:
     return {**{RESERVED + name: value for name, value in probabilities.items()}, **features}
 
 
-def alone(features: Features) -> Probabilities:
-    """What a sample states, of what `beside` made; of features alone, nothing."""
-    return {name[1:]: value for name, value in features.items() if name.startswith(RESERVED) and isinstance(value, float)}
+def evidence(probabilities: Probabilities) -> dict[str, float]:
+    """A column a class for a model that learns from features as well: the logit, cut at 7, under the class's token.
 
-
-def evidence(features: Features, probabilities: Probabilities) -> Features:
-    """Features with a column a class for a model that learns from both: the logit, cut at 7, under the class's token.
-
-    These come first, so that a model which knows few columns jointly knows them. Stacked generalisation (Wolpert 1992), on logits
-    as Ting and Witten (1999) found for linear models.
+    Stacked generalisation (Wolpert 1992), on logits as Ting and Witten (1999) found for linear models.
     """
-    return {**{RESERVED + token(name): _logit(value) for name, value in probabilities.items()}, **features}
+    return {RESERVED + token(name): _logit(value) for name, value in probabilities.items()}
 
 
 def _logit(p: float) -> float:
