@@ -21,6 +21,7 @@ from benchmarks.parallel import pin_hash_seed, run_all
 from service.core.measures import INFORMED, MEASURES
 from service.core.models import MODELS
 from service.core.rules import RULES
+from service.core.stated import EXTERNAL
 from service.simulate import Pair, queried
 from service.simulate.datasets import shipped
 
@@ -29,6 +30,7 @@ LAST = 500  # samples that count
 DELAYS = (0, 100, 1_000)  # samples
 LATE = {"image-segments": ("sky", "window"), "phishing": (True,)}  # classes that the first part leaves out
 BINS = 5  # words a feature, for the model that reads text
+LEARNING = [model for model in MODELS if model != EXTERNAL]
 SHORT_MODELS = ("logistic", "naive-bayes", "hoeffding-tree", "knn")
 SHORT_RULES = ("logit", "fixed-uncertainty", "variable-uncertainty", "quantile")
 
@@ -92,9 +94,9 @@ def jobs(*, short: bool) -> list[Job]:
         chosen = [Job(*parts) for parts in product(LATE, SHORT_MODELS, SHORT_RULES, (0, 1_000))]
         measured = [Job("image-segments", "logistic", "logit", 0, measure) for measure in INFORMED]
         return [job for i, job in enumerate(chosen) if i % 3 == 0] + measured
-    under_rules = [Job(*parts) for model in reversed([*MODELS]) for parts in product(LATE, [model], RULES, DELAYS)]
+    under_rules = [Job(*parts) for model in reversed(LEARNING) for parts in product(LATE, [model], RULES, DELAYS)]
     others = [measure for measure in MEASURES if measure != "margin"]
-    measured = [Job(*parts) for parts in product(LATE, reversed([*MODELS]), ["logit"], [DELAYS[1]], others)]
+    measured = [Job(*parts) for parts in product(LATE, reversed(LEARNING), ["logit"], [DELAYS[1]], others)]
     return under_rules + measured
 
 
@@ -116,7 +118,7 @@ def main() -> int:
     """Run them all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--short", action="store_true", help="some of the models, rules and delays")
-    parser.add_argument("--model", choices=MODELS, help="this model only")
+    parser.add_argument("--model", choices=LEARNING, help="this model only")
     options = parser.parse_args()
     pin_hash_seed()
     todo = [job for job in jobs(short=options.short) if options.model in (None, job.model)]

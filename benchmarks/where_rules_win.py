@@ -25,6 +25,7 @@ from scipy.stats import ttest_1samp  # type: ignore[import-untyped]  # River bri
 from benchmarks.parallel import pin_hash_seed, run_all
 from service.core.measures import MEASURES
 from service.core.models import MODELS
+from service.core.stated import EXTERNAL
 from service.simulate import Pair, queried, sampled
 from service.simulate.datasets import SHIPPED, read_csv, shipped
 
@@ -160,7 +161,9 @@ def main() -> int:
     parser.add_argument("--short", action="store_true", help=f"three streams of at most {SHORT_LENGTH:,} samples")
     parser.add_argument("--streams", type=Path, metavar="DIR", help="a folder of *.csv or *.csv.gz with the label in the last column")
     parser.add_argument("--measure", nargs="+", choices=MEASURES, default=list(NAMED), help="these measures")
-    parser.add_argument("--model", choices=MODELS, default="logistic", help="this model, except for texts")
+    parser.add_argument(
+        "--model", choices=[model for model in MODELS if model != EXTERNAL], default="logistic", help="this model, except for texts"
+    )
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
     pin_hash_seed()

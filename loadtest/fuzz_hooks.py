@@ -39,13 +39,20 @@ def filter_failure(context: schemathesis.HookContext, failure: Exception, case: 
 
 def _is_foreseen(case: schemathesis.Case, place: dict[str, str]) -> bool:
     pointer = place["pointer"]
-    return (
+    return bool(
         # A pipeline's steps have to fit together (tests/core/test_pipeline.py), and validators do not look into base64.
         pointer.startswith(("#/model/pipeline/", "#/data_base64"))
         # What a patch makes of a configuration depends on that configuration.
         or case.operation.method.lower() == "patch"
         # So do the classes that a label may be of.
         or (pointer.endswith("/label") and "of the stream's classes" in place["detail"])
+        # So do those that a sample may state; that they sum to 1, and that a stream needs them, no schema says.
+        or (
+            re.search(r"/probabilities(/[^/]*)?$", pointer)
+            and re.search("sum to 1|of the stream's classes|model is `external`", place["detail"])
+        )
+        # A committee cannot disagree about a model of the caller's own.
+        or (pointer == "#/query/measure" and "`external`" in place["detail"])
         # JSON Schema counts 1.0 as an integer; the contract does not.
         or _is_whole_float(case.body, pointer)
     )

@@ -13,6 +13,7 @@ from service.core.errors import Unavailable
 from service.core.events import Asked, Origin, Withdrawn
 from service.core.features import Features
 from service.core.records import Decision
+from service.core.stated import Probabilities
 from service.journal import Committed, Journal
 from service.ports import Clock
 from service.streams import Live
@@ -42,9 +43,11 @@ class Asking:
         self._journal = journal
         self._clock = clock
 
-    def reserve(self, live: Live, decision: Decision, features: Features, origin: Origin) -> Reserved:
+    def reserve(
+        self, live: Live, decision: Decision, features: Features, origin: Origin, probabilities: Probabilities | None = None
+    ) -> Reserved:
         """Make the question of a decision; the next sample must not be decided before, for it counts this one as asked."""
-        event = live.learner.question(decision, features, origin)
+        event = live.learner.question(decision, features, origin, probabilities)
         return Reserved(event, live.learner.budget.take())
 
     def ask(

@@ -18,8 +18,9 @@ from service.core.errors import Conflict, Invalid, UnknownSample, UnknownStream
 from service.core.events import NOWHERE, Event, Labelled, Origin, Retracted
 from service.core.features import Features
 from service.core.records import Decision, Outcome
+from service.core.stated import EXTERNAL, Probabilities, check_fits
 from service.erasure import Erasure, refuse_erased
-from service.holdings import Held, Holdings, not_held, same
+from service.holdings import Held, Holdings, content, not_held, same
 from service.journal import Committed, Journal, folded
 from service.ports import Clock, Log, Observer
 from service.streams import Live, Memory, Streams
@@ -31,6 +32,12 @@ class Incoming(msgspec.Struct, frozen=True, gc=False):
     id: str | None
     features: Features
     origin: Origin = NOWHERE
+    probabilities: Probabilities | None = None
+
+    @property
+    def content(self) -> Features:
+        """All by which another sample of the same id is told from this one."""
+        return content(self.features, self.probabilities)
 
 
 Answered = Answer | Awaitable[Answer] | Exception
@@ -74,14 +81,22 @@ class Flow:
 
     # --- samples -------------------------------------------------------------------------------------------------------------
 
-    async def observe(self, stream: str, sample_id: str | None, features: Features, origin: Origin = NOWHERE) -> Answer:
+    async def observe(
+        self, stream: str, sample_id: str | None, features: Features, origin: Origin = NOWHERE, probabilities: Probabilities | None = None
+    ) -> Answer:
         """Predict and decide; an answer that asks comes only after its question is durable."""
-        answer = self.answer_to(stream, Incoming(sample_id, features, origin))
+        answer = self.answer_to(stream, Incoming(sample_id, features, origin, probabilities))
         return answer if isinstance(answer, Answer) else await answer
 
     def answer_to(self, stream: str, sample: Incoming) -> Answer | Awaitable[Answer]:
-        """The answer itself where nothing has to be waited for, which is nearly always; else what will give it."""
-        return self._answer(self._streams[stream], sample)
+        """The answer itself where nothing has to be waited for, which is nearly always; else what will give it.
+
+        Raises `Invalid` where the stream cannot take what the sample states, or that it states nothing.
+        """
+        live = self._streams[stream]
+        if sample.probabilities is not None or live.learner.config.model.type == EXTERNAL:
+            _check_stated(live, sample.probabilities)
+        return self._answer(live, sample)
 
     def answers_to(self, stream: str, samples: Sequence[Incoming]) -> list[Answered]:
         """What samples get, as if `answer_to` had met them one by one; an error stands in its place.
@@ -92,8 +107,14 @@ class Flow:
         answers: list[Answered] = []
         fresh: dict[str, Incoming] = {}
         remembered, held, in_work = self._memory.of(stream), live.learner.queries.samples, live.in_work
+        external = live.learner.config.model.type == EXTERNAL
         for sample in samples:
             sample_id = sample.id
+            if (sample.probabilities is not None or external) and (wrong := _objection(live, sample)) is not None:
+                answers += self._decided(live, fresh)
+                fresh = {}
+                answers.append(wrong)
+                continue
             if sample_id is None:
                 fresh[uuid.uuid4().hex] = sample
                 continue
@@ -121,27 +142,30 @@ class Flow:
         else:
             remembered = self._memory.get(live.name, sample_id)
             if remembered is not None:
-                return self._again(live.name, same(remembered, sample_id, sample.features))
+                return self._again(live.name, same(remembered, sample_id, sample.content))
             if sample_id in live.learner.queries.samples:
                 return self._in_turn(live, sample_id, sample)
         decision, seconds = self._decide(live, sample_id, sample)
         if not decision.query.ask:
             return self._answered(live, decision, sample, seconds)
-        reserved = self._asking.reserve(live, decision, sample.features, sample.origin)
+        reserved = self._reserve(live, decision, sample)
         live.hold(sample_id)
         return self._asked(live, reserved, sample, seconds, partial(live.let_go, sample_id))
 
     async def _in_turn(self, live: Live, sample_id: str, sample: Incoming) -> Answer:
         async with live.turn(sample_id):
-            stored = await self._holdings.stored(live, sample_id, sample.features)
+            stored = await self._holdings.stored(live, sample_id, sample.features, sample.probabilities)
             if stored is not None:
                 return self._again(live.name, stored)
             decision, seconds = self._decide(live, sample_id, sample)
             if not decision.query.ask:
                 return self._answered(live, decision, sample, seconds)
             _check_there(live)
-            reserved = self._asking.reserve(live, decision, sample.features, sample.origin)
+            reserved = self._reserve(live, decision, sample)
             return await asyncio.shield(self._asked(live, reserved, sample, seconds, _nothing))
+
+    def _reserve(self, live: Live, decision: Decision, sample: Incoming) -> Reserved:
+        return self._asking.reserve(live, decision, sample.features, sample.origin, sample.probabilities)
 
     def _asked(
         self, live: Live, reserved: Reserved, sample: Incoming, seconds: float, let_go: Callable[[], None], *, linger: bool = False
@@ -150,7 +174,8 @@ class Flow:
 
     def _decide(self, live: Live, sample_id: str, sample: Incoming) -> tuple[Decision, float]:
         started = time.perf_counter()
-        decision = live.learner.decide(sample_id, sample.features, self._clock(), available=not self._journal.stalled)
+        available = not self._journal.stalled
+        decision = live.learner.decide(sample_id, sample.features, self._clock(), available=available, probabilities=sample.probabilities)
         return decision, time.perf_counter() - started
 
     def _decided(self, live: Live, fresh: dict[str, Incoming]) -> Iterator[Answered]:
@@ -168,16 +193,20 @@ class Flow:
         """Decide about samples in their order, reserving what they ask; with the seconds that one took."""
         started = time.perf_counter()
         features = [sample.features for sample in samples.values()]
-        decisions = live.learner.decisions(list(samples), features, self._clock(), available=not self._journal.stalled)
+        stated = [sample.probabilities for sample in samples.values()]
+        available = not self._journal.stalled
+        decisions = live.learner.decisions(list(samples), features, self._clock(), available=available, stated=stated)
         decided = [
-            (decision, self._asking.reserve(live, decision, sample.features, sample.origin) if decision.query.ask else None)
+            (decision, self._reserve(live, decision, sample) if decision.query.ask else None)
             for decision, sample in zip(decisions, samples.values(), strict=True)
         ]
         return decided, (time.perf_counter() - started) / len(samples)
 
     def _answered(self, live: Live, decision: Decision, sample: Incoming, seconds: float) -> Answer:
         if sample.id is not None and not live.dropped:
-            self._memory.put(live.name, decision, sample.features, live.learner.vectoriser.kept(sample.features))
+            features = sample.features
+            said = features if sample.probabilities is None else sample.content
+            self._memory.put(live.name, decision, said, live.learner.vectoriser.kept(features))
         for observer in self._observers:
             observer.decided(live.name, decision, seconds)
         return Answer(decision, replayed=False)
@@ -194,7 +223,14 @@ class Flow:
     # --- labels --------------------------------------------------------------------------------------------------------------
 
     async def label(
-        self, stream: str, sample_id: str, label: str, labeler: str = "", features: Features | None = None, labeled_at: str | None = None
+        self,
+        stream: str,
+        sample_id: str,
+        label: str,
+        labeler: str = "",
+        features: Features | None = None,
+        labeled_at: str | None = None,
+        probabilities: Probabilities | None = None,
     ) -> Learned:
         """Take an answer in; returns after it is durable and learned. Delivered again it is a `duplicate`."""
         live = self._streams[stream]
@@ -204,8 +240,12 @@ class Flow:
             if known is not None:
                 return self._told(live, sample_id, Learned(known, live.learner.version, rebuilding=bool(live.learner.rebuild_from)))
             _check_class(live, label)
-            raw, brought = await self._holdings.features_of(live, sample_id, features)
-            event = live.learner.answer(sample_id, label, labeler, raw, self._clock(), brought=brought, labeled_at=labeled_at)
+            raw, stated, brought = await self._holdings.content_of(live, sample_id, features, probabilities)
+            if brought:
+                _check_stated(live, stated)
+            event = live.learner.answer(
+                sample_id, label, labeler, raw, self._clock(), brought=brought, labeled_at=labeled_at, probabilities=stated
+            )
             return await self._learn(live, sample_id, event)
 
     async def retract(self, stream: str, sample_id: str, labeler: str = "") -> Learned:
@@ -257,6 +297,19 @@ def _check_there(live: Live) -> None:
 
 def _nothing() -> None:
     pass
+
+
+def _check_stated(live: Live, probabilities: Probabilities | None) -> None:
+    config = live.learner.config
+    check_fits(probabilities, config.model.type, config.classes)
+
+
+def _objection(live: Live, sample: Incoming) -> Invalid | None:
+    try:
+        _check_stated(live, sample.probabilities)
+    except Invalid as error:
+        return error
+    return None
 
 
 def _check_class(live: Live, label: str) -> None:

@@ -6,12 +6,14 @@ import io
 import math
 import re
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
 import msgspec
+
+PROBABILITY = "probability:"  # begins the name of a column of a class's probabilities
 
 _INTEGER = re.compile(r"[+-]?\d{1,18}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
@@ -64,6 +66,19 @@ def columns(path: Path) -> list[str]:
     """The names of a file's columns, as its first row has them, and none where it has no rows; raises `BadFile`."""
     with table(path, ()) as opened:
         return next((list(row.cells) for row in opened.rows), [])
+
+
+def apart(cells: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """A row's features, and the probabilities that a model of the caller's own gave it, by class; None where no such cell is filled.
+
+    >>> apart({"x": 1, "probability:ok": 0.75, "probability:fraud": 0.25})
+    ({'x': 1}, {'ok': 0.75, 'fraud': 0.25})
+    """
+    features = {name: cell for name, cell in cells.items() if not name.startswith(PROBABILITY)}
+    if len(features) == len(cells):
+        return features, None
+    stated = {name.removeprefix(PROBABILITY): cell for name, cell in cells.items() if name.startswith(PROBABILITY) and cell is not None}
+    return features, stated or None
 
 
 def stem(path: Path) -> str:

@@ -11,6 +11,7 @@ from service.core.embeddings import MAX_LENGTH, shown
 from service.core.errors import Invalid
 from service.core.features import MAX_FEATURES, MAX_MAGNITUDE, MAX_NAME, MAX_TEXT
 from service.core.records import Outcome, Prediction, Query
+from service.core.stated import TOLERANCE
 from service.core.times import rfc3339
 from service.questions import Waiting
 
@@ -24,12 +25,17 @@ Feature = (
     | None
 )
 FeaturesIn = Annotated[
-    dict[Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)], Feature], msgspec.Meta(max_length=MAX_FEATURES)
+    dict[Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME, extra_json_schema=text.FEATURE_NAME)], Feature],
+    msgspec.Meta(max_length=MAX_FEATURES),
 ]
 Array = Annotated[list[Annotated[float, msgspec.Meta(ge=-MAX_MAGNITUDE, le=MAX_MAGNITUDE)]], msgspec.Meta(max_length=MAX_LENGTH)]
 FeaturesWithArrays = Annotated[
-    dict[Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)], Feature | Array], msgspec.Meta(max_length=MAX_FEATURES)
+    dict[Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME, extra_json_schema=text.FEATURE_NAME)], Feature | Array],
+    msgspec.Meta(max_length=MAX_FEATURES),
 ]
+# Documented only: `service.core.stated` says what is wrong, of a sum or a class that no schema can tell as well.
+Probability = Annotated[float, msgspec.Meta(extra_json_schema={"minimum": 0, "maximum": 1 + TOLERANCE})]
+ProbabilitiesIn = Annotated[dict[str, Probability], msgspec.Meta(extra_json_schema=text.PROBABILITIES)]
 # Documented only: what comes in is checked by `service.core.features`, in less time than a pattern takes.
 TimeText = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 Id = Annotated[str, msgspec.Meta(extra_json_schema=text.ID)]
@@ -43,11 +49,13 @@ class SampleIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False
     """A sample of a stream. Without an `id` the `Idempotency-Key` or the CloudEvent's id stands in, or the service makes one.
 
     Where the stream's configuration declares `embeddings`, the features of these names are arrays of so many numbers (or null).
+    `probabilities` are those of a model of the caller's own, by class; a stream whose model is `external` needs them.
     """
 
     features: FeaturesIn
     id: Id | None = None
     time: TimeText | None = None
+    probabilities: ProbabilitiesIn | None = None
 
 
 class EmbeddedSampleIn(SampleIn, frozen=True, forbid_unknown_fields=True, gc=False):
@@ -68,13 +76,17 @@ class SampleOut(msgspec.Struct, frozen=True):
 
 
 class LabelIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An answer. `features` only for a sample that the service does not hold. In a CloudEvent its id can stand for `sample_id`."""
+    """An answer. In a CloudEvent its id can stand for `sample_id`.
+
+    `features`, with the sample's `probabilities` where it has any, only for a sample that the service does not hold.
+    """
 
     label: Label
     sample_id: Id | None = None
     labeler: Labeler | None = None
     labeled_at: TimeText | None = None
     features: FeaturesIn | None = None
+    probabilities: ProbabilitiesIn | None = None
 
 
 class EmbeddedLabelIn(LabelIn, frozen=True, forbid_unknown_fields=True):
@@ -119,7 +131,7 @@ class Question(msgspec.Struct, frozen=True):
 
 
 class HeldOut(msgspec.Struct, frozen=True, omit_defaults=True):
-    """All that is known of a sample; of an `erased` one, that it was there."""
+    """All that is known of a sample, with the `probabilities` that a question's came with; of an `erased` one, that it was there."""
 
     id: str
     stream: str
@@ -129,6 +141,7 @@ class HeldOut(msgspec.Struct, frozen=True, omit_defaults=True):
     question: Question | None
     labels: list[LabelGiven]
     erased: bool = False
+    probabilities: dict[str, float] | None = None
 
 
 class ClaimIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -167,8 +180,8 @@ class LeaseOut(msgspec.Struct, frozen=True):
     until: str
 
 
-class QueryOut(msgspec.Struct, frozen=True):
-    """A question that waits for a person; `time` and `traceparent` are those that its sample came with."""
+class QueryOut(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A question that waits for a person; `time`, `traceparent` and `probabilities`, where there are any, came with its sample."""
 
     sample_id: str
     features: dict[str, Any]
@@ -180,6 +193,7 @@ class QueryOut(msgspec.Struct, frozen=True):
     time: str | None
     traceparent: str | None
     lease: LeaseOut | None
+    probabilities: dict[str, float] | None = None
 
 
 class QueriesOut(msgspec.Struct, frozen=True):
@@ -248,4 +262,5 @@ def question_of(waiting: Waiting) -> QueryOut:
         rfc3339(sample.expires_at),
         *event.origin.told,
         None if lease is None else LeaseOut(lease.labeler, rfc3339(lease.until)),
+        event.probabilities,
     )

@@ -17,6 +17,7 @@ from service.core.embeddings import check_embeddings, pack_embeddings
 from service.core.errors import Invalid
 from service.core.events import NOWHERE, Origin
 from service.core.features import check_features, check_id, check_labeler, label_text
+from service.core.stated import check_stated
 from service.flow import Flow, Incoming, Learned
 
 _decode: Callable[[bytes], SampleIn] = msgspec.json.Decoder(SampleIn).decode
@@ -61,10 +62,12 @@ class Takers:
             own = given.sample_id is not None or parcel.id is None
             sample_id = check_id(given.sample_id or "", "/sample_id") if own else parcel.id or ""
             label, labeler = label_text(given.label), check_labeler(given.labeler or "")
+            if given.probabilities is not None:
+                check_stated(given.probabilities)
             labeled_at = parcel.time if given.labeled_at is None else checked_time(given.labeled_at, "/labeled_at")
         except Invalid as error:
             raise _below(parcel.pointer, error) from None
-        return self._learned(stream, sample_id, label, labeler, given.features, labeled_at)
+        return self._learned(stream, sample_id, label, labeler, given.features, labeled_at, given.probabilities)
 
     def labels(self, stream: str, parcels: Sequence[Parcel]) -> list[bytes | Awaitable[bytes] | Exception]:
         """Begin with each what `label` does with one; what it would raise stands in its place."""
@@ -85,9 +88,12 @@ def _incoming(parcel: Parcel, embeddings: Mapping[str, int]) -> Incoming:
         sample = _embedded_of(parcel.body, embeddings) if embeddings else _sample_of(parcel.body)
         sample_id = parcel.id or parcel.key if sample.id is None else check_id(sample.id)
         time = parcel.time if sample.time is None else checked_time(sample.time)
+        if sample.probabilities is not None:
+            check_stated(sample.probabilities)
     except Invalid as error:
         raise _below(parcel.pointer, error) from None
-    return Incoming(sample_id, sample.features, Origin(time, parcel.traceparent) if time or parcel.traceparent else NOWHERE)
+    origin = Origin(time, parcel.traceparent) if time or parcel.traceparent else NOWHERE
+    return Incoming(sample_id, sample.features, origin, sample.probabilities)
 
 
 def label_out(sample_id: str, learned: Learned) -> bytes:
@@ -113,9 +119,12 @@ def _sample_of(
         return _strictly(body, shape, embeddings)
     # Where every colon belongs to a key of its own, no key can have been there twice.
     keys = 1 + len(sample.features) + (sample.id is not None) + (sample.time is not None)
-    if body.count(b":") != keys and (b"\\" in body or body.count(b":") != keys + _colons(sample)):
+    if sample.probabilities is not None:
+        keys += 1 + len(sample.probabilities)
+    escaped = b"\\" in body
+    if body.count(b":") != keys and (escaped or body.count(b":") != keys + _colons(sample)):
         return _strictly(body, shape, embeddings)
-    return sample
+    return _strictly(body, shape, embeddings) if escaped and b"\\u0000" in body else sample
 
 
 def _strictly(body: bytes, shape: type[Shape], embeddings: Mapping[str, int]) -> Shape:
@@ -133,6 +142,8 @@ def _colons(sample: SampleIn) -> int:
         count += name.count(":")
         if value.__class__ is str:
             count += value.count(":")
+    for name in sample.probabilities or ():
+        count += name.count(":")
     return count
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from service.core.features import MAX_ID, MAX_LABEL, MAX_LABELER, MAX_REASON, UNPRINTABLE
+from service.core.stated import MAX_CLASSES
 
 _INT64 = 2**63 - 1
 
@@ -19,6 +20,12 @@ LABEL: dict[str, Any] = {
         {"type": "integer", "minimum": -_INT64, "maximum": _INT64},
         {"type": "boolean"},
     ]
+}
+FEATURE_NAME: dict[str, Any] = {"pattern": r"^[^\u0000]"}
+PROBABILITIES: dict[str, Any] = {
+    "minProperties": 1,
+    "maxProperties": MAX_CLASSES,
+    "propertyNames": {"maxLength": MAX_LABEL, "pattern": PRINTABLE},
 }
 CURSOR: dict[str, Any] = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
 IDEMPOTENCY_KEY: dict[str, Any] = {"type": "string", "pattern": f"^{KEY_PATTERN}$"}

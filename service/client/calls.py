@@ -83,9 +83,13 @@ def sample(
     *,
     sample_id: str | None = None,
     time: datetime | None = None,
+    probabilities: Mapping[str, float] | None = None,
 ) -> Call[Decision]:
-    """Send a sample: what the model takes it for, and whether a label is worth paying for. Without an id it gets one."""
-    body = Sample(dict(features), sample_id, time)
+    """Send a sample: what the model takes it for, and whether a label is worth paying for. Without an id it gets one.
+
+    `probabilities` are those of a model of your own, by class.
+    """
+    body = Sample(dict(features), sample_id, time, None if probabilities is None else dict(probabilities))
     key = {} if sample_id is not None else {"Idempotency-Key": new_id()}
     return _call("POST", _path(stream, "samples"), Decision, body, key)
 
@@ -108,9 +112,11 @@ def label(
     labeler: str | None = None,
     labeled_at: datetime | None = None,
     features: Mapping[str, Any] | None = None,
+    probabilities: Mapping[str, float] | None = None,
 ) -> Call[Outcome]:
-    """Send an answer; it is on disk when this returns. `features` only for a sample that the service does not hold."""
-    body = Label(sample_id, label, labeler, labeled_at, None if features is None else dict(features))
+    """Send an answer; it is on disk when this returns. `features` and `probabilities` only for a sample that the service does not hold."""
+    stated = None if probabilities is None else dict(probabilities)
+    body = Label(sample_id, label, labeler, labeled_at, None if features is None else dict(features), stated)
     return _call("POST", _path(stream, "labels"), Outcome, body)
 
 

@@ -9,21 +9,26 @@ LabelValue = str | int | float | bool  # answers always have it as a text; a flo
 
 
 class Sample(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A sample to be sent. Features are numbers, booleans, strings or None (missing; NaN is sent as missing)."""
+    """A sample to be sent. Features are numbers, booleans, strings or None (missing; NaN is sent as missing).
+
+    `probabilities` are those of a model of your own, by class: they sum to 1.
+    """
 
     features: dict[str, Any]
     id: str | None = None
     time: datetime | None = None  # with its time zone
+    probabilities: dict[str, float] | None = None
 
 
 class Label(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An answer to be sent; `features` only for a sample that the service does not hold."""
+    """An answer to be sent; `features` and `probabilities` only for a sample that the service does not hold."""
 
     sample_id: str
     label: LabelValue
     labeler: str | None = None
     labeled_at: datetime | None = None  # with its time zone
     features: dict[str, Any] | None = None
+    probabilities: dict[str, float] | None = None
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -121,6 +126,7 @@ class Question(msgspec.Struct, frozen=True):
     asked_at: str  # RFC 3339
     expires_at: str  # RFC 3339
     lease: Lease | None = None
+    probabilities: dict[str, float] | None = None  # that came with its sample
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -155,6 +161,7 @@ class SampleState(msgspec.Struct, frozen=True):
     query: Query | None
     question: QuestionState | None
     labels: list[Vote]
+    probabilities: dict[str, float] | None = None  # that came with a sample that was asked about
 
 
 class Summary(msgspec.Struct, frozen=True):

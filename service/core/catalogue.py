@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from service.core import allowed, pipeline
-from service.core.companions import Companion
+from service.core.companions import Committee, Companion
 from service.core.config import ModelSpec, QuerySpec, StreamConfig, parse
 from service.core.embedder import is_offered
 from service.core.errors import Invalid, below
@@ -17,6 +17,7 @@ from service.core.measures import INFORMED, MEASURES, PLAIN, Informed, Plain, ma
 from service.core.models import MODELS, Built, Param
 from service.core.parameters import MAX_TEXT
 from service.core.rules import RULES, QueryStrategy
+from service.core.stated import EXTERNAL
 from service.core.vectoriser import Prefix
 
 _LIMIT = 1e6  # largest magnitude of a rule's or measure's parameter
@@ -38,9 +39,11 @@ _SHARES = frozenset({"step", "share", "confidence"})
 
 def effective(raw: Mapping[str, Any]) -> StreamConfig:
     """Check a configuration and fill every default in, the catalogue's parameters included; raises `Invalid` with the place."""
-    config = parse(raw)
-    config = msgspec.structs.replace(config, model=_effective_model(config.model), query=_effective_query(config.query))
+    parsed = parse(raw)
+    config = msgspec.structs.replace(parsed, model=_effective_model(parsed.model), query=_effective_query(parsed.query))
     _check_embeddings(config)
+    if config.model.type == EXTERNAL and isinstance(build_companion(config), Committee):
+        raise Invalid("/query/measure", f"members of a committee learn a model of their own, and `{EXTERNAL}` learns none")
     return config
 
 

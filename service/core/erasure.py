@@ -14,7 +14,7 @@ _NOTHING = Prediction(None, None, {})
 
 
 def blanked(events: Iterable[Event]) -> list[Event]:
-    """Return all of one sample's events, in log order, without features, vectors, predictions, labels and what was said of it.
+    """Return all of one sample's events, in log order, without features, vectors, predictions, labels and all that was said of it.
 
     Labels become "1", "2", ... in order of first appearance, so that a duplicate stays one, and a majority falls as it fell.
     """
@@ -25,10 +25,10 @@ def blanked(events: Iterable[Event]) -> list[Event]:
 def _blank(event: Event, ordinals: dict[str, str]) -> Event:
     if isinstance(event, Asked):
         decision = msgspec.structs.replace(event.decision, prediction=_NOTHING)
-        return msgspec.structs.replace(event, features={}, decision=decision, origin=Origin(event.origin.time))
+        return msgspec.structs.replace(event, features={}, decision=decision, origin=Origin(event.origin.time), probabilities=None)
     if isinstance(event, Labelled):
         label = ordinals.setdefault(event.label, str(len(ordinals) + 1))
-        return msgspec.structs.replace(event, label=label, features={}, vector={}, erased=True, guesses=[])
+        return msgspec.structs.replace(event, label=label, features={}, vector={}, erased=True, guesses=[], probabilities=None)
     if isinstance(event, Skipped):
         return msgspec.structs.replace(event, reason=None)
     return event

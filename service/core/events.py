@@ -11,6 +11,7 @@ import msgspec
 from service.core.config import StreamConfig
 from service.core.features import Features
 from service.core.records import Decision
+from service.core.stated import Probabilities
 
 
 class Mark(msgspec.Struct, frozen=True, gc=False):
@@ -56,14 +57,15 @@ class Configured(_Event, frozen=True):
     secret: bytes | None = None
 
 
-class Asked(_Event, frozen=True):
-    """A question was asked: the sample's raw features and the decision as it was answered."""
+class Asked(_Event, frozen=True, omit_defaults=True):
+    """A question was asked: the sample's raw features, what it states, and the decision as it was answered."""
 
     features: Features
     decision: Decision
     mark: Mark
     expires_at: float
     origin: Origin = NOWHERE
+    probabilities: Probabilities | None = None
 
     @property
     def sample_id(self) -> str:
@@ -83,10 +85,10 @@ class Expired(_Event, frozen=True):
     sample_id: str
 
 
-class Labelled(_Event, frozen=True):
-    """An answer: the raw features, and the vector that the model of `epoch` learns.
+class Labelled(_Event, frozen=True, omit_defaults=True):
+    """An answer: the raw features, what the sample states, and the vector that the model of `epoch` learns.
 
-    Of an `erased` sample's answer both are empty and the label is the ordinal of its text among the sample's labels: it counts as
+    Of an `erased` sample's answer these are empty and the label is the ordinal of its text among the sample's labels: it counts as
     it did and teaches nothing.
     """
 
@@ -100,6 +102,7 @@ class Labelled(_Event, frozen=True):
     erased: bool = False
     guesses: list[str | None] = []  # what the arms took it for before any of them learned it (`service.core.taught`)
     arms: int = 0  # that learn it: none unless the question was asked at random
+    probabilities: Probabilities | None = None
 
 
 class Retracted(_Event, frozen=True):

@@ -14,6 +14,7 @@ MAX_ID = 128  # characters
 MAX_LABEL = 200  # characters
 MAX_LABELER = 128  # characters
 MAX_REASON = 200  # characters
+RESERVED = "\0"  # begins the names of columns that are no feature's; no feature's name begins with it
 
 # Controls, and what changes how the text around it is shown; the same on every Python, whose `isprintable` follows Unicode's versions.
 UNPRINTABLE = r"\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff0-\uffff"
@@ -35,6 +36,8 @@ def check_features(features: dict[str, Any], pointer: str = "/features", apart: 
     for name, value in features.items():
         if not name or len(name) > MAX_NAME:
             raise Invalid(pointer, f"a feature's name has 1 to {MAX_NAME} characters")
+        if name.startswith(RESERVED):
+            raise Invalid(below(pointer, name), "a feature's name does not begin with U+0000")
         wrong = None if name in apart else _wrong(value)
         if wrong is not None:
             raise Invalid(below(pointer, name), wrong)

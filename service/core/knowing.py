@@ -54,10 +54,7 @@ class Knowing:
 
     def teach(self, vector: Vector, label: str, weight: float = 1.0) -> bool:
         """Learn one label; False where the model raises, and then the label counts as unlearnable."""
-        code = self._codes.get(label)
-        if code is None:
-            code = self._codes[label] = len(self.classes)
-            self.classes.append(label)
+        code = self._code(label)
         try:
             if weight == 1.0:
                 self.model.learn_one(vector, code)
@@ -66,6 +63,13 @@ class Knowing:
         except Exception:  # noqa: BLE001 - the fold is total: it goes on at any label
             return False
         return True
+
+    def _code(self, label: str) -> int:
+        code = self._codes.get(label)
+        if code is None:
+            code = self._codes[label] = len(self.classes)
+            self.classes.append(label)
+        return code
 
     def _sound(self, raw: Any) -> dict[str, float]:
         if len(raw) == 2 and len(self.classes) == 2:  # noqa: PLR2004 - nearly every stream has two classes

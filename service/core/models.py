@@ -9,7 +9,9 @@ from river import forest, naive_bayes, neighbors, tree
 from service.core import deterministic
 from service.core.columns import Words
 from service.core.logistic import Logistic
-from service.core.vectoriser import Plain, Text, Vectoriser
+from service.core.recalibration import Recalibration
+from service.core.stated import EXTERNAL
+from service.core.vectoriser import Plain, Text, Unmoved, Vectoriser
 
 SEED = 42
 
@@ -73,6 +75,10 @@ def _text(params: Params) -> Built:
     return Built(Text(words, embed=params["embed"]), Logistic(params["learning_rate"], params["drift"], joint=0))
 
 
+def _external(params: Params) -> Built:
+    return Built(Unmoved(), Recalibration(**params))
+
+
 _GRACE = Param(50, 1, 100_000, "labels between attempts to split a leaf")
 _DEPTH = Param(20, 1, 100, "levels of a tree")
 _PRIOR = "prior variance of a weight: the size of its first step; it falls as labels come"
@@ -113,6 +119,17 @@ MODELS: Mapping[str, Named] = MappingProxyType(
             },
             "logistic regression on TF-IDF weighted words of a text field",
             embeddings=True,
+        ),
+        EXTERNAL: Named(
+            _external,
+            {
+                "spread": Param(1.0, 0.01, 10.0, "deviation of the temperature's logarithm before any label"),
+                "drift": Param(0.0, 0.0, 1.0, "share of what labels said that a label takes away, since the world moves"),
+                "warmup": Param(
+                    100, 0, 100_000, "labels that are bought at random first: its own doubt says little before it is calibrated"
+                ),
+            },
+            "the caller's own: every sample brings its `probabilities`, which are recalibrated",
         ),
     }
 )

@@ -18,8 +18,12 @@ from service.core.features import Features
 from service.core.open_queries import OpenQueries
 from service.core.policy import QueryPolicy
 from service.core.records import Decision, Prediction, Query
+from service.core.relaying import taught
+from service.core.stated import Probabilities
 from service.core.taught import Taught
 from service.core.vectoriser import Vectoriser
+
+_EVEN = 0.5  # utility of every sample alike
 
 
 class Serving:
@@ -52,54 +56,87 @@ class Serving:
         self._configure_policy()
         self.vectoriser = self.taught.serving_vectoriser()
 
-    def decide(self, sample_id: str, features: Features, at: float, *, available: bool = True) -> Decision:
+    def decide(
+        self, sample_id: str, features: Features, at: float, *, available: bool = True, probabilities: Probabilities | None = None
+    ) -> Decision:
         """Predict, and decide whether to ask; moves the decision state only. A question is not asked until its event is folded."""
         vector = self.vectoriser.observe(features)
+        if probabilities is not None:
+            vector = self.taught.joined(vector, probabilities)
         return self._decided(sample_id, vector, self.taught.predict(vector), at, available)
 
-    def decisions(self, sample_ids: Sequence[str], samples: Sequence[Features], at: float, *, available: bool = True) -> Iterator[Decision]:
-        """Decide about samples in their order, as `decide` does one by one.
+    def decisions(
+        self,
+        sample_ids: Sequence[str],
+        samples: Sequence[Features],
+        at: float,
+        *,
+        available: bool = True,
+        stated: Sequence[Probabilities | None] = (),
+    ) -> Iterator[Decision]:
+        """Decide about samples in their order, as `decide` does one by one; `stated` has the probabilities of each, or of none.
 
         What preprocessing learns and what the model says depends on no decision, so that comes first, for all. Each decision is made
         when it is drawn: before that, the place of a question that the one before asks must be reserved.
         """
         vectors = self.vectoriser.observe_all(samples)
+        if any(stated):
+            vectors = list(map(self.taught.joined, vectors, stated))
         predictions = self.taught.predict_all(vectors)
         for sample_id, vector, probabilities in zip(sample_ids, vectors, predictions, strict=True):
             yield self._decided(sample_id, vector, probabilities, at, available)
 
     def _decided(self, sample_id: str, vector: Vector, probabilities: dict[str, float], at: float, available: bool) -> Decision:
-        cold = len(self.taught.classes) < 2  # noqa: PLR2004 - nothing can be unsure of one class
+        relays = self.taught.relays
+        cold = self.taught.unproven if relays else len(self.taught.classes) < 2  # noqa: PLR2004 - nothing can be unsure of one class
         if self._informed is not None:
             utility = self._informed.observe(sample_id, vector, {} if cold else probabilities, self.taught)
         else:
             utility = 1.0 if cold or not probabilities else self._measure(probabilities)
+        if cold and relays:
+            utility = _EVEN
         query = self.policy.decide(sample_id, utility, at, cold=cold, available=available)
         prediction = Prediction.of(probabilities)
         self.traffic.see(prediction.confidence, query.probability)
         return Decision(sample_id, self.version, prediction, query)
 
-    def known(self, sample_id: str, features: Features) -> Decision:
+    def known(self, sample_id: str, features: Features, probabilities: Probabilities | None = None) -> Decision:
         """The decision about a sample that was labelled without being asked: a prediction, and no question; nothing moves."""
-        prediction = Prediction.of(self.taught.predict(self.vectoriser.vector(features)))
+        vector = self.taught.joined(self.vectoriser.vector(features), probabilities)
+        prediction = Prediction.of(self.taught.predict(vector))
         query = Query(False, 0.0, "answered", 0.0, None, self.policy.rule_name, self.budget.view(self.budget.due, self.budget.spent, 0))
         return Decision(sample_id, self.version, prediction, query)
 
-    def question(self, decision: Decision, features: Features, origin: Origin = NOWHERE) -> Asked:
+    def question(
+        self, decision: Decision, features: Features, origin: Origin = NOWHERE, probabilities: Probabilities | None = None
+    ) -> Asked:
         """The event that asks a decided question."""
         at = self.budget.last_at
-        return Asked(at, features, decision, self.marked(), at + self.config.labels.expire_after, origin)
+        return Asked(at, features, decision, self.marked(), at + self.config.labels.expire_after, origin, probabilities)
 
     def answer(
-        self, sample_id: str, label: str, labeler: str, features: Features, at: float, *, brought: bool, labeled_at: str | None
+        self,
+        sample_id: str,
+        label: str,
+        labeler: str,
+        features: Features,
+        at: float,
+        *,
+        brought: bool,
+        labeled_at: str | None,
+        probabilities: Probabilities | None = None,
     ) -> Labelled:
         """The event of an answer, with the vector as it is now; features that were `brought` along teach preprocessing too."""
-        vector = self.vectoriser.observe(features) if brought else self.vectoriser.vector(features)
+        own = self.vectoriser.observe(features) if brought else self.vectoriser.vector(features)
+        vector = self.taught.joined(own, probabilities)
         sample = self.queries.samples.get(sample_id)
         row = NO_ROW if sample is None else sample.row
         guesses = [] if row == NO_ROW else self.taught.guesses(vector)
         arms = 0 if row == NO_ROW else self.evidence.lesson(row, sample_id)
-        return Labelled(at, sample_id, label, labeler, self.taught.epoch, features, vector, labeled_at, guesses=guesses, arms=arms)
+        epoch = self.taught.epoch
+        return Labelled(
+            at, sample_id, label, labeler, epoch, features, vector, labeled_at, guesses=guesses, arms=arms, probabilities=probabilities
+        )
 
     def forget(self, sample_ids: Sequence[str]) -> None:
         """Take samples out of what the measure keeps of recent ones."""
@@ -152,4 +189,4 @@ def fresh(epoch: int, config: StreamConfig) -> Taught:
     """A model that was taught nothing, with what learns beside it."""
     built = build_model(config.model)
     arms = [build_model(config.model).model for _ in range(ARMS)]
-    return Taught(epoch, built.model, built.vectoriser, build_companion(config), arms)
+    return taught(epoch, built.model, built.vectoriser, build_companion(config), arms)

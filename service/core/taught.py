@@ -2,12 +2,15 @@
 
 import copy
 from collections.abc import Iterable
+from typing import ClassVar
 
 from service.core.columns import Vector
 from service.core.companions import Companion, Evidence, members_of
 from service.core.events import Labelled
 from service.core.knowing import Knowing, Model, is_linear
+from service.core.recalibration import Recalibration
 from service.core.records import Lesson, Prediction
+from service.core.stated import Probabilities, evidence
 from service.core.vectoriser import Vectoriser
 
 
@@ -20,6 +23,9 @@ class Taught(Knowing):
     share: what random asking would have learned (`service.core.evaluation.savings`).
     """
 
+    relays: ClassVar[bool] = False  # whether it predicts by what a sample states (`service.core.relaying`)
+    unproven: bool = False  # whether what it relays cannot be trusted yet
+
     def __init__(self, epoch: int, model: Model, base: Vectoriser, companion: Companion | None = None, arms: Iterable[Model] = ()) -> None:
         """Start with no classes."""
         super().__init__(model)
@@ -27,6 +33,7 @@ class Taught(Knowing):
         self.base = base
         self.companion = companion
         self.arms = [Knowing(arm) for arm in arms]
+        self.trust: Recalibration | None = None  # in what samples state, once any label says
 
     def teach(self, vector: Vector, label: str, weight: float = 1.0) -> bool:
         """Learn one label; False where the model raises, and then the label counts as unlearnable."""
@@ -39,7 +46,20 @@ class Taught(Knowing):
         """Learn an answer, and so do the arms that may; False where the label is unlearnable."""
         for arm in self.arms[: answer.arms]:
             arm.teach(vector, lesson.label)
+        if answer.probabilities is not None:
+            self.believe(answer.probabilities, lesson)
         return self.teach(vector, *lesson)
+
+    def believe(self, probabilities: Probabilities, lesson: Lesson) -> None:
+        """Learn how far to trust what samples state."""
+        self.trust = self.trust or Recalibration()
+        self.trust.learn_one(probabilities, *lesson)
+
+    def joined(self, vector: Vector, probabilities: Probabilities | None) -> Vector:
+        """Return a sample's vector with columns of evidence, where the sample states any: as far as it was right to trust it so far."""
+        if probabilities is None:
+            return vector
+        return {**evidence(probabilities if self.trust is None else self.trust.predict_proba_one(probabilities)), **vector}
 
     def guesses(self, vector: Vector) -> list[str | None]:
         """Return what each arm takes a sample for."""
@@ -56,8 +76,12 @@ class Taught(Knowing):
         return evidence.frequencies(vector, len(self.classes), bandwidth) if isinstance(evidence, Evidence) else None
 
     def witnessed(self, vector: Vector) -> dict[str, float]:
-        """Return what is to be proven of a vector: the prediction, and what the companion says, under names that no class has."""
+        """Return what is to be proven of a vector: the prediction, what the companion says and how far others are trusted.
+
+        These stand under names that no class has.
+        """
         said = [] if self.companion is None else self.companion.imprint(vector)
+        said = [*said, *([] if self.trust is None else self.trust.imprint())]
         return self.predict(vector) | {f"\0{number}": value for number, value in enumerate(said)}
 
     @property
@@ -67,7 +91,7 @@ class Taught(Knowing):
 
     def vector_of(self, answer: Labelled) -> Vector:
         """Return the vector to learn: the answer's own, or one made here if it was made for another model."""
-        return answer.vector if answer.epoch == self.epoch else self.base.observe(answer.features)
+        return answer.vector if answer.epoch == self.epoch else self.joined(self.base.observe(answer.features), answer.probabilities)
 
     def follow(self, answer: Labelled, lesson: Lesson) -> None:
         """Learn what an answer taught the serving model."""
@@ -75,8 +99,8 @@ class Taught(Knowing):
 
     def under(self, epoch: int) -> "Taught":
         """Return this model in the place of one of another epoch, which nobody will ask."""
-        stand_in = Taught(epoch, self.model, self.base, self.companion)
-        stand_in.classes, stand_in._codes = self.classes, self._codes
+        stand_in = copy.copy(self)
+        stand_in.epoch, stand_in.arms = epoch, []
         return stand_in
 
     def serving_vectoriser(self) -> Vectoriser:

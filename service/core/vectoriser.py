@@ -50,6 +50,36 @@ class Vectoriser(Protocol):
         ...
 
 
+class Unmoved:
+    """No column of any feature, for a model that looks at none; it learns nothing."""
+
+    def observe(self, features: Features) -> Vector:  # noqa: ARG002 - as all of this, a vectoriser's signature
+        """Return nothing."""
+        return {}
+
+    def observe_all(self, samples: Sequence[Features]) -> list[Vector]:
+        """Return nothing of each."""
+        return [{} for _ in samples]
+
+    def vector(self, features: Features) -> Vector:  # noqa: ARG002
+        """Return nothing."""
+        return {}
+
+    def kept(self, features: Features) -> Features:  # noqa: ARG002
+        """Nothing of a sample stays here."""
+        return {}
+
+    def forget(self, samples: Sequence[Features]) -> None:
+        """Nothing of them is here."""
+
+    def state(self) -> bytes:
+        """Nothing moves."""
+        return b""
+
+    def restore(self, state: bytes) -> None:
+        """Nothing to continue."""
+
+
 class Plain:
     """Scaled numbers and one-hot strings; embeddings as vectors of the length `arrays`, and left out without one."""
 

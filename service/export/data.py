@@ -12,6 +12,7 @@ from service.core.errors import UnknownStream
 from service.core.events import Asked, Configured, Erased, Event, Labelled, Retracted, Withdrawn
 from service.core.features import Features
 from service.core.open_queries import OpenQueries, Sample, Vote
+from service.core.stated import Probabilities
 from service.core.times import rfc3339
 
 _BATCH = 500  # questions that are read at once
@@ -34,10 +35,11 @@ class Given(msgspec.Struct, frozen=True):
     label: str
 
 
-class Row(msgspec.Struct, frozen=True):
+class Row(msgspec.Struct, frozen=True, omit_defaults=True):
     """A labelled sample. The parts of its question are None where it was not asked about; times are RFC 3339 in UTC.
 
     `label` is the settled one, `labeler` the first whose standing answer it is, `probability` the propensity of asking.
+    `probabilities` are those that a model of the caller's own gave the sample, where any came with it.
     """
 
     sample_id: str
@@ -54,6 +56,7 @@ class Row(msgspec.Struct, frozen=True):
     confidence: float | None
     asked_at: str | None
     features: Features
+    probabilities: Probabilities | None = None
 
 
 class _Settling(NamedTuple):
@@ -93,9 +96,9 @@ class LabelledData:
             for item, question in zip(batch, questions, strict=True):
                 yield _row(item, question if isinstance(question, Asked) and not item.sample.withdrawn else None)
 
-    def features(self) -> Iterator[Features]:
-        """The features of the rows alone."""
-        return (item.event.features for item in self._settling())
+    def contents(self) -> Iterator[tuple[Features, Probabilities]]:
+        """The features and probabilities of the rows alone."""
+        return ((item.event.features, item.event.probabilities or {}) for item in self._settling())
 
     def _settling(self) -> Iterator[_Settling]:
         for seq, event in self._reader.read(self._stream, 0, self._upto):
@@ -137,6 +140,7 @@ def _row(settling: _Settling, question: Asked | None) -> Row:
         learned_at=rfc3339(event.at),
         **_asking(question),
         features=shown(event.features),
+        probabilities=event.probabilities,
     )
 
 

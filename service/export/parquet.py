@@ -12,6 +12,7 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from service.core.features import Scalar
 from service.export.data import LabelledData, Row, Track
 from service.export.text import PREFIX, plain
+from service.tabular import PROBABILITY
 
 _CELLS = 1_000_000  # in a row group, which is held in memory
 _MOST_ROWS = 10_000  # in a row group
@@ -36,22 +37,34 @@ _FIXED = {
 
 
 def write(data: LabelledData, file: BinaryIO, track: Track) -> None:
-    """One column a field of the row and a feature; a feature's is of booleans, integers, floats, lists or, where it is mixed, strings."""
-    types = _types(data, track)
-    schema = pa.schema({**_FIXED, **{PREFIX + name: kind for name, kind in types.items()}})
+    """One column a field of the row, a feature and a class of the caller's own model.
+
+    A feature's is of booleans, integers, floats, lists or, where it is mixed, strings.
+    """
+    types, classes = _types(data, track)
+    stated = {PROBABILITY + name: pa.float64() for name in classes}
+    schema = pa.schema({**_FIXED, **{PREFIX + name: kind for name, kind in types.items()}, **stated})
     rows = iter(track(data.rows(), len(data), "writing"))
     most = max(1, min(_MOST_ROWS, _CELLS // len(schema)))
     with pq.ParquetWriter(file, schema) as writer:
         while group := list(islice(rows, most)):
-            writer.write_batch(pa.record_batch(list(_columns(group, types)), schema=schema))
+            writer.write_batch(pa.record_batch([*_columns(group, types), *_probabilities(group, classes)], schema=schema))
 
 
-def _types(data: LabelledData, track: Track) -> dict[str, Any]:
+def _types(data: LabelledData, track: Track) -> tuple[dict[str, Any], list[str]]:
+    """The types of the features, and the classes that have probabilities."""
     kinds: dict[str, set[str]] = {}
-    for features in track(data.features(), len(data), "finding columns"):
+    classes: dict[str, None] = {}
+    for features, probabilities in track(data.contents(), len(data), "finding columns"):
+        classes |= dict.fromkeys(probabilities)
         for name, value in features.items():
             kinds.setdefault(name, set()).add(_kind(value))
-    return {name: _type(found - {"NoneType"}) for name, found in kinds.items()}
+    return {name: _type(found - {"NoneType"}) for name, found in kinds.items()}, list(classes)
+
+
+def _probabilities(rows: list[Row], classes: list[str]) -> Iterator[Any]:
+    stated = [row.probabilities or {} for row in rows]
+    return (pa.array([said.get(name) for said in stated], pa.float64()) for name in classes)
 
 
 def _kind(value: Scalar) -> str:

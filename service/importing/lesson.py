@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from service.client import Client, Label, Outcome, Problem
 from service.client.errors import is_busy, refusal
-from service.tabular import Row, Table, stem
+from service.tabular import Row, Table, apart, stem
 
 _KEPT = 100  # refused rows whose reasons are remembered
 _LONGEST_STEM = 100  # characters of an id that come from the file's name
@@ -66,7 +66,8 @@ class Columns:
         sample_id = f"{stem(self.file)[:_LONGEST_STEM]}-{number}" if self.id is None else cells.pop(self.id)
         if label is None:
             return None
-        return Label("" if sample_id is None else str(sample_id), label, self.labeler, features=cells)
+        features, stated = apart(cells)
+        return Label("" if sample_id is None else str(sample_id), label, self.labeler, features=features, probabilities=stated)
 
 
 class Lesson:

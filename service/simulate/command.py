@@ -72,7 +72,7 @@ class _Command:
             report.check()
         origin = source(options.file, options.label, options.rows)
         seen = survey(origin)
-        plan.follow(seen.features, seen.embeddings)
+        plan.follow(seen)
         self._errors.print(introduction(origin, seen), markup=False, soft_wrap=True)
         study = Study(plan, self._found(plan, origin))
         show(self._console, study, seen, options)

@@ -11,6 +11,9 @@ import msgspec
 from service.core.catalogue import effective
 from service.core.errors import Invalid
 from service.core.rules import RULES
+from service.core.stated import EXTERNAL
+from service.simulate.source import Survey
+from service.tabular import PROBABILITY
 
 BUDGETS = (0.01, 0.02, 0.05, 0.10)
 SEEDS = (0, 1, 2)
@@ -102,13 +105,17 @@ class Plan:
             config["embeddings"] = self.embeddings
         return config
 
-    def follow(self, features: Sequence[str], embeddings: Mapping[str, int]) -> None:
-        """Take a file's embeddings; refuse a model that takes none, and a model of text whose column is not there."""
-        self.embeddings = embeddings
+    def follow(self, seen: Survey) -> None:
+        """Take a file's embeddings; refuse a model of text whose column is not there, and one of the caller's own that rows lack."""
+        self.embeddings = seen.embeddings
         model = effective(self.config(self.rules[0], self.budgets[0])).model
+        if model.type == EXTERNAL and seen.unstated:
+            message = f"{seen.unstated:,} rows have no probabilities; they stand in columns `{PROBABILITY}CLASS`, one a class"
+            raise Invalid("/model", message)
         field = model.params.get("field")
-        if model.type == "text" and field not in features:
-            example = shlex.quote(msgspec.json.encode({"type": "text", "params": {"field": features[-1]}}).decode())
+        if model.type == "text" and field not in seen.features:
+            params = {"field": next(reversed(seen.features), "text")}
+            example = shlex.quote(msgspec.json.encode({"type": "text", "params": params}).decode())
             raise Invalid("/model/params/field", f"there is no column {field!r} with text; name it, as in --model {example}")
 
 

@@ -24,9 +24,11 @@ from service.core.events import Configured, Event, Expired
 from service.core.features import Features, label_text
 from service.core.learner import Learner
 from service.core.records import Decision
+from service.core.stated import Probabilities
 
 Label = str | int | bool
 Pair = tuple[Features, Label]  # a sample and its true label
+Stated = tuple[Features, Label, Probabilities | None]  # the same with what a model of the caller's own said of the sample
 
 INTERVAL = 1.0  # seconds from one sample to the next
 
@@ -101,7 +103,13 @@ class Run(msgspec.Struct, frozen=True):
 
 
 def queried(
-    stream: Iterable[Pair], config: Mapping[str, Any], *, seed: int = 0, delay: int = 0, lost: float = 0.0, interval: float = INTERVAL
+    stream: Iterable[Pair | Stated],
+    config: Mapping[str, Any],
+    *,
+    seed: int = 0,
+    delay: int = 0,
+    lost: float = 0.0,
+    interval: float = INTERVAL,
 ) -> Run:
     """Ask as the service would under `config` (as for PUT), with a secret made of `seed`.
 
@@ -122,7 +130,7 @@ def queried(
 
 
 def sampled(
-    stream: Sequence[Pair],
+    stream: Sequence[Pair | Stated],
     config: Mapping[str, Any],
     *,
     labels: int,
@@ -146,7 +154,12 @@ def sampled(
 
 
 def chosen(
-    stream: Iterable[Pair], config: Mapping[str, Any], wants: Callable[[Decision], bool], *, delay: int = 0, interval: float = INTERVAL
+    stream: Iterable[Pair | Stated],
+    config: Mapping[str, Any],
+    wants: Callable[[Decision], bool],
+    *,
+    delay: int = 0,
+    interval: float = INTERVAL,
 ) -> Run:
     """Buy what `wants` says of each sample, in their order, whatever the service would have asked; the model is the same."""
 
@@ -157,7 +170,7 @@ def chosen(
     return _Desk(effective(config), 0, interval).run(stream, buy, delay)
 
 
-def full(stream: Iterable[Pair], config: Mapping[str, Any], *, delay: int = 0, interval: float = INTERVAL) -> Run:
+def full(stream: Iterable[Pair | Stated], config: Mapping[str, Any], *, delay: int = 0, interval: float = INTERVAL) -> Run:
     """Buy every label."""
     return _Desk(effective(config), 0, interval).run(stream, lambda *_: True, delay)
 
@@ -177,18 +190,20 @@ class _Desk:
         self.at = 0.0
         self.learned = 0
         self.expiries: deque[tuple[float, str]] = deque()
+        self.stated: Probabilities | None = None  # by the sample at hand
 
-    def run(self, stream: Iterable[Pair], buy: _Buy, delay: int) -> Run:
+    def run(self, stream: Iterable[Pair | Stated], buy: _Buy, delay: int) -> Run:
         """Go through the stream."""
         correct, bought = bytearray(), bytearray()
         confusion: Counter[tuple[str, str | None]] = Counter()
         confidences = array("d")
-        under_way: deque[tuple[int, str, Features, str]] = deque()
+        under_way: deque[tuple[int, str, Features, str, Probabilities | None]] = deque()
         seconds = 0.0
-        for place, (features, raw) in enumerate(stream):
+        for place, (features, raw, *said) in enumerate(stream):
+            self.stated = said[0] if said else None
             self._move(place * self.interval)
             started = time.perf_counter()
-            decision = self.learner.decide(f"{place:08}", features, self.at)
+            decision = self.learner.decide(f"{place:08}", features, self.at, probabilities=self.stated)
             seconds += time.perf_counter() - started
             label = label_text(raw)
             predicted = decision.prediction
@@ -198,7 +213,7 @@ class _Desk:
             arrives = buy(place, decision, features)
             bought.append(arrives is not None)
             if arrives:
-                under_way.append((place + delay, decision.id, features, label))
+                under_way.append((place + delay, decision.id, features, label, self.stated))
             while under_way and under_way[0][0] <= place:
                 self.answer(*under_way.popleft()[1:])
         microseconds = 1e6 * seconds / max(1, len(correct))
@@ -208,14 +223,15 @@ class _Desk:
     def ask(self, decision: Decision, features: Features) -> None:
         """Ask, as the service does, with a log that answers at once."""
         token = self.learner.budget.take()
-        event = self.learner.question(decision, features)
+        event = self.learner.question(decision, features, probabilities=self.stated)
         self.learner.budget.release(token)
         self._fold(event)
         self.expiries.append((event.expires_at, decision.id))
 
-    def answer(self, sample_id: str, features: Features, label: str) -> None:
+    def answer(self, sample_id: str, features: Features, label: str, stated: Probabilities | None) -> None:
         """Deliver an answer."""
-        self._fold(self.learner.answer(sample_id, label, "", features, self.at, brought=False, labeled_at=None))
+        event = self.learner.answer(sample_id, label, "", features, self.at, brought=False, labeled_at=None, probabilities=stated)
+        self._fold(event)
         self.learned += 1
 
     def _move(self, at: float) -> None:

@@ -12,8 +12,9 @@ from service.core.config import MAX_CLASSES
 from service.core.embeddings import MAX_EMBEDDINGS, check_embeddings, pack_embeddings
 from service.core.errors import Invalid
 from service.core.features import Features, check_features, label_text
-from service.simulate.run import Pair
-from service.tabular import BadFile, Row, columns, table, value
+from service.core.stated import Probabilities, check_stated
+from service.simulate.run import Stated
+from service.tabular import PROBABILITY, BadFile, Row, apart, columns, table, value
 
 LABELS = ("label", "target", "class", "y")  # names of a label's column, the likeliest first
 
@@ -32,7 +33,10 @@ class Source(NamedTuple):
 
 
 class Survey(NamedTuple):
-    """What stands in the rows that are read: how many, whether more follow, samples a class, columns, those that hold prose or arrays."""
+    """What stands in the rows that are read: how many, whether more follow, samples a class, columns, those that hold prose or arrays.
+
+    `unstated` rows have no probabilities of another model.
+    """
 
     rows: int
     cut: bool
@@ -40,6 +44,7 @@ class Survey(NamedTuple):
     features: Sequence[str]
     prose: Sequence[str]
     embeddings: Mapping[str, int] = {}  # columns of arrays, and how many numbers they have
+    unstated: int = 0
 
     @property
     def majority(self) -> tuple[str, float]:
@@ -71,11 +76,12 @@ def label_among(names: Sequence[str]) -> str:
     ('Class', 'b')
     """
     plain = {name.strip().lower(): name for name in reversed(names)}
-    return next((plain[name] for name in LABELS if name in plain), names[-1])
+    last = next((name for name in reversed(names) if not name.startswith(PROBABILITY)), names[-1])
+    return next((plain[name] for name in LABELS if name in plain), last)
 
 
-def samples(origin: Source) -> Iterator[Pair]:
-    """The file's rows as features and label text, in their order, up to the limit. Raises `BadFile` with the line."""
+def samples(origin: Source) -> Iterator[Stated]:
+    """The file's rows as features, label text and probabilities, in their order, up to the limit. Raises `BadFile` with the line."""
     reader = _Reader(origin)
     with table(origin.path, (origin.label,)) as rows:
         yield from map(reader.pair, islice(rows.rows, origin.limit))
@@ -86,17 +92,20 @@ def survey(origin: Source) -> Survey:
     classes: Counter[str] = Counter()
     first: list[Features] = []
     reader = _Reader(origin)
+    unstated = 0
     with table(origin.path, (origin.label,)) as rows:
-        for features, label in map(reader.pair, islice(rows.rows, origin.limit)):
+        for features, label, stated in map(reader.pair, islice(rows.rows, origin.limit)):
             classes[str(label)] += 1
+            unstated += stated is None
             if len(first) < _LOOKED_AT:
                 first.append(features)
         cut = next(rows.rows, None) is not None
     _check_classes(origin, classes)
     names = list(dict.fromkeys(name for features in first for name in features))
-    if not names:
+    if not names and unstated:
         raise BadFile(f"{origin.path.name} has no column beside the label {origin.label!r}: there is nothing to predict from")
-    return Survey(classes.total(), cut, dict(classes), names, [name for name in names if _is_prose(name, first)], reader.embeddings)
+    prose = [name for name in names if _is_prose(name, first)]
+    return Survey(classes.total(), cut, dict(classes), names, prose, reader.embeddings, unstated)
 
 
 def _check_classes(origin: Source, classes: Counter[str]) -> None:
@@ -121,18 +130,31 @@ class _Reader:
         self.embeddings: dict[str, int] = {}  # of the arrays that came so far
         self._csv = ".csv" in origin.path.suffixes[-2:]
 
-    def pair(self, row: Row) -> Pair:
+    def pair(self, row: Row) -> Stated:
         cells = row.cells
         raw = cells.pop(self._origin.label)
         known = self._labels.get(raw) if isinstance(raw, str) else None
         label = known if known is not None else self._label(raw, row.line)
-        features = {name: _cell(cell) for name, cell in cells.items()}
+        plain, stated = apart(cells)
+        features = {name: _cell(cell) for name, cell in plain.items()}
         try:
             self._embed(features)
             check_features(features, "", apart=self.embeddings)
         except Invalid as error:
             raise self._bad(row.line, f"column {error.pointer.removeprefix('/')!r}: {error.detail}") from None
-        return features, label
+        return features, label, None if stated is None else self._probabilities(stated, row.line)
+
+    def _probabilities(self, stated: dict[str, Any], line: int) -> Probabilities:
+        wrong = next((name for name, cell in stated.items() if cell.__class__ not in (int, float)), None)
+        if wrong is not None:
+            raise self._bad(line, f"column {PROBABILITY + wrong!r}: a probability is a number")
+        probabilities = {intern(name): float(cell) for name, cell in stated.items()}
+        try:
+            check_stated(probabilities, "")
+        except Invalid as error:
+            where = f"column {PROBABILITY + error.pointer[1:]!r}" if error.pointer else f"columns {PROBABILITY}CLASS"
+            raise self._bad(line, f"{where}: {error.detail}") from None
+        return probabilities
 
     def _embed(self, features: Features) -> None:
         for name, cell in features.items():

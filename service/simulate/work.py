@@ -7,7 +7,7 @@ import msgspec
 from service.adapters import embedder
 from service.core.evaluation import Estimate
 from service.simulate.plan import EVERY, Job
-from service.simulate.run import Pair, Run, full, queried
+from service.simulate.run import Run, Stated, full, queried
 from service.simulate.scores import Bin, course, kappa, macro_f1, reliability
 from service.simulate.source import Source, samples
 
@@ -41,7 +41,7 @@ class Task(msgspec.Struct, frozen=True):
     lost: float
 
 
-_stream: list[Pair] = []  # a worker's own copy
+_stream: list[Stated] = []  # a worker's own copy
 
 
 def load(origin: Source) -> None:

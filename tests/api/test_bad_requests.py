@@ -135,6 +135,29 @@ BAD = {
     "nameless feature": sample(b'{"features": {"": 1}}', "#/features"),
     "long name": sample(b'{"features": {"' + b"x" * 201 + b'": 1}}', "#/features"),
     "1,001 features": sample(json.dumps({"features": {str(n): 1 for n in range(1_001)}}).encode().replace(b" ", b""), "#/features", 422),
+    "name with a NUL before it": sample(b'{"features": {"\\u0000x": 1}}', "#/features/\0x"),
+    # probabilities of the caller's own model; the classes are a and b
+    "probabilities a list": sample(b'{"features": {}, "probabilities": [0.5, 0.5]}', "#/probabilities"),
+    "probabilities empty": sample(b'{"features": {}, "probabilities": {}}', "#/probabilities"),
+    "probability a string": sample(b'{"features": {}, "probabilities": {"a": "1"}}', "#/probabilities"),
+    "probability true": sample(b'{"features": {}, "probabilities": {"a": true}}', "#/probabilities"),
+    "probability null": sample(b'{"features": {}, "probabilities": {"a": 1, "b": null}}', "#/probabilities"),
+    "probability negative": sample(b'{"features": {}, "probabilities": {"a": 1.25, "b": -0.25}}', "#/probabilities/b"),
+    "probability not finite": sample(b'{"features": {}, "probabilities": {"a": 1e999, "b": 0}}'),
+    "probability NaN": sample(b'{"features": {}, "probabilities": {"a": NaN}}'),
+    "probabilities off 1": sample(b'{"features": {}, "probabilities": {"a": 0.5, "b": 0.49}}', "#/probabilities"),
+    "probability of no class": sample(b'{"features": {}, "probabilities": {"a": 0.5, "c": 0.5}}', "#/probabilities/c"),
+    "probability of what is no label": sample(b'{"features": {}, "probabilities": {"a\\u0007": 1}}', "#/probabilities/a\x07"),
+    "duplicate probability": sample(b'{"features": {}, "probabilities": {"a": 0.5, "b": 0.5, "a": 0.5}}', "#/probabilities/a"),
+    "same id, now with probabilities": sample(b'{"id": "known", "features": {"x": 1}, "probabilities": {"a": 1}}', None, 409),
+    "label with other probabilities": label(b'{"sample_id": "known", "label": "a", "probabilities": {"a": 1}}', None, 409),
+    "label with probabilities off 1": label(
+        b'{"sample_id": "new", "label": "a", "features": {}, "probabilities": {"a": 2}}', "#/probabilities"
+    ),
+    "label with a probability of no class": label(
+        b'{"sample_id": "new", "label": "a", "features": {}, "probabilities": {"c": 1}}', "#/probabilities/c"
+    ),
+    "external with a committee": put(b'{"model": {"type": "external"}, "query": {"measure": "committee"}}', "#/query/measure"),
     # the sample's other fields
     "unknown field": sample(b'{"features": {}, "fields": 1}', "#/fields"),
     "unknown field with a quirk": sample(b'{"features": {}, "a/b`": 1}', "#/a~1b`"),

@@ -11,6 +11,7 @@ from service.core.evaluation.figures import NOTHING, OfClass, Part, parts, quali
 from service.core.evaluation.savings import needed
 from service.core.evaluation.sequence import sequence
 from service.core.evaluation.view import View
+from service.core.stated import EXTERNAL
 
 LONG, SHORT = WINDOW, 500  # samples of a window
 
@@ -115,7 +116,7 @@ def evaluate(view: View, config: StreamConfig) -> Evaluation:
         claimed.classes,
         parts(rows, view.slices),
         Spent(since.answered, None if budget.price is None else price_of(since.answered, budget.price), budget.currency),
-        saved(view, since, budget.price),
+        _relayed() if config.model.type == EXTERNAL else saved(view, since, budget.price),
     )
 
 
@@ -128,6 +129,10 @@ def saved(view: View, since: Estimate, price: float | None) -> Saved:
     more, least, most = (None if end is None else end - since.answered for end in (random, low, high))
     money = None if price is None or more is None else price_of(more, price)
     return Saved(random, more, least, most, money, found.reason)
+
+
+def _relayed() -> Saved:
+    return Saved(None, None, None, None, None, "no label changes which class an external model names")
 
 
 def price_of(labels: float, price: float) -> float:

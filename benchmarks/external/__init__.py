@@ -1,0 +1,1 @@
+"""What a model of the caller's own is worth here: its calibration, its accuracy as estimated, and its word as evidence."""
