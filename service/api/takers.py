@@ -127,7 +127,7 @@ def _sample_of(
     return _strictly(body, shape, embeddings) if escaped and b"\\u0000" in body else sample
 
 
-def _strictly(body: bytes, shape: type[Shape], embeddings: Mapping[str, int]) -> Shape:
+def _strictly(body: bytes, shape: type[Shape], embeddings: Mapping[str, int] = MappingProxyType({})) -> Shape:
     plain = plain_json(body)
     features = plain.get("features") if isinstance(plain, dict) else None
     if isinstance(features, dict):
