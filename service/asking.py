@@ -4,7 +4,7 @@ Whether to ask was decided before; how long its sample waits is decided here.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -42,9 +42,9 @@ class Asking:
         self._journal = journal
         self._clock = clock
 
-    def reserve(self, live: Live, decision: Decision, features: Features, origin: Origin) -> Reserved:
+    def reserve(self, live: Live, decision: Decision, features: Features, origin: Origin, parents: Sequence[str] = ()) -> Reserved:
         """Make the question of a decision; the next sample must not be decided before, for it counts this one as asked."""
-        event = live.learner.question(decision, features, origin)
+        event = live.learner.question(decision, features, origin, parents)
         return Reserved(event, live.learner.budget.take())
 
     def ask(

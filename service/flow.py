@@ -173,6 +173,9 @@ class Flow:
     def _answered(self, live: Live, decision: Decision, sample: Incoming, seconds: float) -> Answer:
         if sample.id is not None and not live.dropped:
             self._memory.put(live.name, decision, sample.features, live.learner.vectoriser.kept(sample.features))
+        query = decision.query
+        if not query.ask and query.reason != "unavailable":  # that question may be in the log all the same
+            live.pool.offer(decision.id, sample.features, query.utility, live.learner.budget.last_at, sample.origin)
         for observer in self._observers:
             observer.decided(live.name, decision, seconds)
         return Answer(decision, replayed=False)
@@ -231,7 +234,8 @@ class Flow:
         """Erase a sample for good; what it taught is undone. Raises `UnknownSample` for one that is neither held nor remembered."""
         live = self._streams[stream]
         async with live.turn(sample_id):  # whoever is at work on it decides whether it is known
-            known = sample_id in live.learner.queries.samples or self._memory.get(stream, sample_id) is not None
+            known = sample_id in live.learner.queries.samples or self._memory.get(stream, sample_id) is not None or sample_id in live.pool
+            known = known or bool(live.learner.queries.children([sample_id]))
         if not known:
             raise not_held(sample_id)
         await self._erasure.erase(live, [sample_id])

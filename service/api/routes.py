@@ -122,7 +122,8 @@ class Routes:
         if decision is None:
             return _json(HeldOut(sample_id, stream, None, None, None, question, labels, erased))
         prediction = None if erased else decision.prediction
-        return _json(HeldOut(sample_id, stream, decision.model_version, prediction, decision.query, question, labels, erased))
+        told = decision.model_version, prediction, decision.query, question, labels, erased, decision.synthetic
+        return _json(HeldOut(sample_id, stream, *told))
 
     async def delete_sample(self, stream: Stream, sample_id: SampleId) -> Response:
         """Erase a sample for good: features, labels and what they taught; that it was there, and what it cost, stays."""

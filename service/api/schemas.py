@@ -31,6 +31,7 @@ Id = Annotated[str, msgspec.Meta(extra_json_schema=text.ID)]
 Labeler = Annotated[str, msgspec.Meta(extra_json_schema=text.LABELER)]
 Person = Annotated[str, msgspec.Meta(extra_json_schema={**text.LABELER, "minLength": 1})]
 Reason = Annotated[str, msgspec.Meta(extra_json_schema=text.REASON)]
+Batch = Annotated[int, msgspec.Meta(ge=1, le=500)]
 Label = Annotated[Any, msgspec.Meta(extra_json_schema=text.LABEL)]
 
 
@@ -109,6 +110,7 @@ class HeldOut(msgspec.Struct, frozen=True, omit_defaults=True):
     question: Question | None
     labels: list[LabelGiven]
     erased: bool = False
+    synthetic: bool = False
 
 
 class ClaimIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -147,8 +149,11 @@ class LeaseOut(msgspec.Struct, frozen=True):
     until: str
 
 
-class QueryOut(msgspec.Struct, frozen=True):
-    """A question that waits for a person; `time` and `traceparent` are those that its sample came with."""
+class QueryOut(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A question that waits for a person; `time` and `traceparent` are those that its sample came with.
+
+    A `synthetic` sample never was: it was made near the model's decision boundary.
+    """
 
     sample_id: str
     features: dict[str, Any]
@@ -160,6 +165,7 @@ class QueryOut(msgspec.Struct, frozen=True):
     time: str | None
     traceparent: str | None
     lease: LeaseOut | None
+    synthetic: bool = False
 
 
 class QueriesOut(msgspec.Struct, frozen=True):
@@ -167,6 +173,54 @@ class QueriesOut(msgspec.Struct, frozen=True):
 
     queries: list[QueryOut]
     cursor: str | None
+
+
+class PoolOut(msgspec.Struct, frozen=True):
+    """The samples that nobody was asked about and that are kept in memory: how many of at most `size`, and how old the oldest is."""
+
+    samples: int
+    size: int
+    keep: str
+    bytes: int
+    oldest: str | None
+
+
+class SelectIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many samples of the pool to ask about."""
+
+    n: Batch = 50
+
+
+class SelectOut(msgspec.Struct, frozen=True):
+    """The questions that were asked, in the order in which they were picked; and how many more were not, by reason."""
+
+    queries: list[QueryOut]
+    refused: dict[str, int]
+
+
+class SynthesiseIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many samples to make near the decision boundary, and whether to ask about them."""
+
+    n: Annotated[int, msgspec.Meta(ge=1, le=100)] = 10
+    ask: bool = True
+
+
+class SyntheticOut(msgspec.Struct, frozen=True):
+    """A sample that never was, made of its two `parents`; `margin` is p1 - p2. It has an id where it was asked about."""
+
+    sample_id: str | None
+    synthetic: Literal[True]
+    features: dict[str, Any]
+    prediction: Prediction
+    margin: float
+    parents: tuple[str, str]
+
+
+class SynthesiseOut(msgspec.Struct, frozen=True):
+    """The samples that were made; and how many more were not, by reason."""
+
+    samples: list[SyntheticOut]
+    refused: dict[str, int]
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -228,4 +282,5 @@ def question_of(waiting: Waiting) -> QueryOut:
         rfc3339(sample.expires_at),
         *event.origin.told,
         None if lease is None else LeaseOut(lease.labeler, rfc3339(lease.until)),
+        decision.synthetic,
     )

@@ -55,13 +55,17 @@ class Configured(_Event, frozen=True):
 
 
 class Asked(_Event, frozen=True):
-    """A question was asked: the sample's raw features and the decision as it was answered."""
+    """A question was asked: the sample's raw features and the decision as it was answered.
+
+    `parents` are the samples that a synthetic one was made of.
+    """
 
     features: Features
     decision: Decision
     mark: Mark
     expires_at: float
     origin: Origin = NOWHERE
+    parents: list[str] = []
 
     @property
     def sample_id(self) -> str:

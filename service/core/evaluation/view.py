@@ -94,12 +94,15 @@ class View:
     rows: Rows
     labels: Sequence[str]
     slices: Sequence[str]
+    chosen: int = 0  # answers to questions that no coin decided: they cost as much, and nothing else is claimed from them
 
     @classmethod
-    def of(cls, seen: int, traffic: Traffic, evidence: Evidence, *, whole: bool) -> "View":
+    def of(cls, seen: int, traffic: Traffic, evidence: Evidence, *, whole: bool, chosen: int = 0) -> "View":
         """Copy what is needed for windows, or the `whole` history."""
         first = 0 if whole else int(np.searchsorted(np.frombuffer(evidence.places, np.uint64), max(0, seen - HISTORY)))
-        return cls(seen, [*evidence.trail, (seen, *traffic.state())], _rows(evidence, first), list(evidence.labels), evidence.slices)
+        return cls(
+            seen, [*evidence.trail, (seen, *traffic.state())], _rows(evidence, first), list(evidence.labels), evidence.slices, chosen
+        )
 
     @property
     def total(self) -> Population:

@@ -1,0 +1,124 @@
+"""Which samples of many to ask about at once: useful ones that differ from one another. Vectors and utilities come in; nothing is learned.
+
+Everything repeats to the bit for the same vectors, utilities and seed on one machine; what is picked is logged, so that is enough.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.core.sketch import Sketch
+
+WIDTH = 256  # columns; more are added to these by hash
+
+_CANDIDATES = 10  # times the batch: so many of the most useful are looked at
+_ROUNDS = 10  # of k-means
+_FAINT = 1e-6  # utility of what is sure, so that all weights are positive
+_SATURATES = 2.0  # deviations beyond which distance grows ever less
+
+Rows = NDArray[np.float64]
+Numbers = NDArray[np.float64]
+Places = NDArray[np.intp]
+
+
+class Table:
+    """Vectors as rows of one width, taken in one by one, so that others may have the loop in between."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._sketch = Sketch(width=WIDTH)
+        self._rows: list[NDArray[np.float32]] = []
+
+    def add(self, vector: dict[str, object]) -> None:
+        """Take a vector in."""
+        self._rows.append(self._sketch.of(vector))
+
+    def rows(self) -> Rows:
+        """All of them, (n, 256), saturated: an outlier is far from the rest, not further than that."""
+        if not self._rows:
+            return np.zeros((0, WIDTH))
+        stacked = np.stack(self._rows).astype(np.float64)
+        used = stacked.any(axis=0)
+        saturated: Rows = np.tanh(stacked[:, used] / _SATURATES)
+        return saturated
+
+
+def pick(rows: Rows, utilities: Sequence[float], wanted: int, seed: int) -> list[int]:
+    """Return the places of at most `wanted` samples, (n, d) rows and n utilities in [0, 1], in the order in which to ask.
+
+    Of the most useful ones, ten times as many as are wanted, weighted k-means makes as many clusters, and the sample nearest to each
+    centre is picked (Zhdanov, Diverse mini-batch active learning, 2019). While nothing is known all utilities are equal: then the
+    clusters are those of all samples, and what is picked stands for them (Hu and others, Off to a good start, 2010). The order is
+    such that the first answers tell different things.
+    """
+    weights = np.maximum(np.asarray(utilities, np.float64), _FAINT)
+    if len(rows) <= wanted:
+        return [int(place) for place in np.argsort(-weights, kind="stable")]
+    generator = np.random.default_rng(seed)
+    equal = weights.min() == weights.max()
+    candidates = np.arange(len(rows)) if equal else np.argsort(-weights, kind="stable")[: _CANDIDATES * wanted]
+    found = _representatives(rows[candidates], weights[candidates], wanted, generator)
+    return [int(candidates[place]) for place in _far_first(rows[candidates], found)]
+
+
+def _representatives(rows: Rows, weights: Numbers, wanted: int, generator: np.random.Generator) -> list[int]:
+    """The sample nearest to the centre of each cluster of weighted k-means.
+
+    Where there are fewer clusters, since samples are the same, the others stand for the largest ones (D'Hondt's method).
+    """
+    centres = _centres(rows, weights, wanted, generator)
+    squares = _squares(rows, centres)
+    nearest = squares.argmin(axis=1)
+    members = {int(cluster): np.flatnonzero(nearest == cluster) for cluster in np.unique(nearest)}
+    queues = {cluster: places[np.argsort(squares[places, cluster], kind="stable")].tolist() for cluster, places in members.items()}
+    chosen = dict.fromkeys(queues, 1)
+    masses = {cluster: float(weights[places].sum()) for cluster, places in members.items()}
+    while sum(chosen.values()) < wanted:
+        open_ones = [cluster for cluster, taken in chosen.items() if taken < len(queues[cluster])]
+        chosen[max(open_ones, key=lambda cluster: masses[cluster] / (chosen[cluster] + 1))] += 1
+    return [place for cluster, taken in chosen.items() for place in queues[cluster][:taken]]
+
+
+def _centres(rows: Rows, weights: Numbers, wanted: int, generator: np.random.Generator) -> Rows:
+    """Lloyd's rounds from scattered starts."""
+    centres = rows[_scattered(rows, weights, wanted, generator)]
+    for _ in range(_ROUNDS):
+        nearest = _squares(rows, centres).argmin(axis=1)
+        mass = np.bincount(nearest, weights, wanted)
+        sums = np.zeros_like(centres)
+        np.add.at(sums, nearest, rows * weights[:, None])
+        held = mass > 0
+        centres[held] = sums[held] / mass[held, None]
+    return centres
+
+
+def _far_first(rows: Rows, chosen: Sequence[int]) -> list[int]:
+    """The chosen ones in another order: the most central first, then always the one farthest from those before (Gonzalez, 1985)."""
+    left = list(chosen)
+    apart = -np.square(rows[left] - rows.mean(axis=0)).sum(axis=1)
+    ordered: list[int] = []
+    while left:
+        place = int(apart.argmax())
+        found = np.square(rows[left] - rows[left[place]]).sum(axis=1)
+        apart = np.delete(np.minimum(apart, found) if ordered else found, place)
+        ordered.append(left.pop(place))
+    return ordered
+
+
+def _scattered(rows: Rows, weights: Numbers, wanted: int, generator: np.random.Generator) -> list[int]:
+    """Starts for k-means: each is drawn with probability weight x squared distance to those before (Arthur and Vassilvitskii, 2007)."""
+    chosen = [int(generator.choice(len(rows), p=weights / weights.sum()))]
+    apart = _squares(rows, rows[chosen])[:, 0]
+    while len(chosen) < wanted:
+        chances = apart * weights
+        total = chances.sum()
+        chosen.append(int(generator.choice(len(rows), p=chances / total if total > 0 else None)))
+        apart = np.minimum(apart, _squares(rows, rows[chosen[-1:]])[:, 0])
+    return chosen
+
+
+def _squares(rows: Rows, centres: Rows) -> Rows:
+    """Squared Euclidean distances, (n, k)."""
+    squares: Rows = np.vecdot(rows, rows)[:, None] - 2.0 * rows @ centres.T + np.vecdot(centres, centres)
+    return np.maximum(squares, 0.0)
