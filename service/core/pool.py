@@ -17,7 +17,7 @@ from service.core.features import Features
 
 MOST_BYTES = 4 * 2**20  # of a pool, with what Python needs around its samples
 _HEAVIEST = MOST_BYTES // 64  # bytes; a larger sample would push many out
-_AROUND = 400  # bytes that Python needs around one
+_AROUND = 300  # bytes that Python needs around one
 _HORIZON = 20  # times the size: so many samples later a sample is a third as likely to be here, or counts for a third
 _FAINT = 1e-6  # smaller utilities count as this one
 
@@ -122,6 +122,7 @@ class Pool:
             if passed is None:
                 continue
             self._bytes -= _bytes(sample_id, passed)
+            self._skip = 0
             place, last = self._places.pop(sample_id), self._order.pop()
             if last != sample_id:
                 self._order[place] = last
