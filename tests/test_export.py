@@ -134,7 +134,7 @@ async def test_what_no_coin_decided_has_no_probability_and_made_samples_are_mark
         await house.flow.observe("s", f"n{number}", {"x": number - 20.0})
     await house.administration.patch("s", {"budget": {"burst": 50}})
     for item in (await house.engine.choosing.select("s", 20)).asked:
-        await house.flow.label("s", item.event.sample_id, item.event.features["x"] > 0 and "high" or "low")
+        await house.flow.label("s", item.event.sample_id, "high" if item.event.features["x"] > 0 else "low")
     (made,) = (await house.engine.choosing.synthesise("s", 1, ask=True)).made
     await house.flow.label("s", made.sample_id, "low")
 
