@@ -12,8 +12,10 @@ from service.core.sketch import Sketch
 
 WIDTH = 256  # columns; more are added to these by hash
 
-_CANDIDATES = 10  # times the batch: so many of the most useful are looked at
-_ROUNDS = 10  # of k-means
+_CANDIDATES = 20  # times the batch: so many of the most useful are looked at
+_STARTS = 5  # of k-means, of which the best one counts
+_ROUNDS = 10  # of each
+_MOST_OTHERS = 500  # samples of a cluster that a medoid is measured by
 _FAINT = 1e-6  # utility of what is sure, so that all weights are positive
 _SATURATES = 2.0  # deviations beyond which distance grows ever less
 
@@ -47,10 +49,10 @@ class Table:
 def pick(rows: Rows, utilities: Sequence[float], wanted: int, seed: int) -> list[int]:
     """Return the places of at most `wanted` samples, (n, d) rows and n utilities in [0, 1], in the order in which to ask.
 
-    Of the most useful ones, ten times as many as are wanted, weighted k-means makes as many clusters, and the sample nearest to each
-    centre is picked (Zhdanov, Diverse mini-batch active learning, 2019). While nothing is known all utilities are equal: then the
-    clusters are those of all samples, and what is picked stands for them (Hu and others, Off to a good start, 2010). The order is
-    such that the first answers tell different things.
+    Of the most useful ones, 20 times as many as are wanted, weighted k-means makes as many clusters, and the medoid of each is picked
+    (after Zhdanov, Diverse mini-batch active learning, 2019). While nothing is known all utilities are equal: then the clusters are
+    those of all samples, and what is picked stands for them (Hu and others, Off to a good start, 2010). The order is such that the
+    first answers tell different things.
     """
     weights = np.maximum(np.asarray(utilities, np.float64), _FAINT)
     if len(rows) <= wanted:
@@ -63,21 +65,27 @@ def pick(rows: Rows, utilities: Sequence[float], wanted: int, seed: int) -> list
 
 
 def _representatives(rows: Rows, weights: Numbers, wanted: int, generator: np.random.Generator) -> list[int]:
-    """The sample nearest to the centre of each cluster of weighted k-means.
+    """The medoid of each cluster of weighted k-means.
 
-    Where there are fewer clusters, since samples are the same, the others stand for the largest ones (D'Hondt's method).
+    Where there are fewer clusters, since samples are the same, the others stand for the heaviest ones (D'Hondt's method).
     """
-    centres = _centres(rows, weights, wanted, generator)
-    squares = _squares(rows, centres)
-    nearest = squares.argmin(axis=1)
-    members = {int(cluster): np.flatnonzero(nearest == cluster) for cluster in np.unique(nearest)}
-    queues = {cluster: places[np.argsort(squares[places, cluster], kind="stable")].tolist() for cluster, places in members.items()}
-    chosen = dict.fromkeys(queues, 1)
-    masses = {cluster: float(weights[places].sum()) for cluster, places in members.items()}
-    while sum(chosen.values()) < wanted:
-        open_ones = [cluster for cluster, taken in chosen.items() if taken < len(queues[cluster])]
-        chosen[max(open_ones, key=lambda cluster: masses[cluster] / (chosen[cluster] + 1))] += 1
-    return [place for cluster, taken in chosen.items() for place in queues[cluster][:taken]]
+    centres = min((_centres(rows, weights, wanted, generator) for _ in range(_STARTS)), key=lambda centres: _cost(rows, weights, centres))
+    nearest = _squares(rows, centres).argmin(axis=1)
+    members = [np.flatnonzero(nearest == cluster) for cluster in np.unique(nearest)]
+    ranked = [_central_first(rows, weights, places).tolist() for places in members]
+    masses = [float(weights[places].sum()) for places in members]
+    seats = [1] * len(members)
+    while sum(seats) < wanted:
+        free = [cluster for cluster, taken in enumerate(seats) if taken < len(ranked[cluster])]
+        seats[max(free, key=lambda cluster: masses[cluster] / (seats[cluster] + 1))] += 1
+    return [place for places, taken in zip(ranked, seats, strict=True) for place in places[:taken]]
+
+
+def _central_first(rows: Rows, weights: Numbers, places: Places) -> Places:
+    """The places of a cluster by their weighted mean distance to its heaviest samples, the medoid first."""
+    others = places[np.argsort(-weights[places], kind="stable")[:_MOST_OTHERS]]
+    apart = np.sqrt(_squares(rows[places], rows[others])) @ weights[others]
+    return places[np.argsort(apart, kind="stable")]
 
 
 def _centres(rows: Rows, weights: Numbers, wanted: int, generator: np.random.Generator) -> Rows:
@@ -91,6 +99,11 @@ def _centres(rows: Rows, weights: Numbers, wanted: int, generator: np.random.Gen
         held = mass > 0
         centres[held] = sums[held] / mass[held, None]
     return centres
+
+
+def _cost(rows: Rows, weights: Numbers, centres: Rows) -> float:
+    """What k-means makes small: weighted squared distances to the nearest centre."""
+    return float(_squares(rows, centres).min(axis=1) @ weights)
 
 
 def _far_first(rows: Rows, chosen: Sequence[int]) -> list[int]:
