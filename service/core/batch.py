@@ -13,7 +13,9 @@ from service.core.sketch import Sketch
 WIDTH = 256  # columns; more are added to these by hash
 
 _CANDIDATES = 20  # times the batch: so many of the most useful are looked at
+_MOST_CANDIDATES = 4_000
 _STARTS = 5  # of k-means, of which the best one counts
+_WORK = 200_000_000  # samples x clusters x columns of all starts together; the first one is made in any case
 _ROUNDS = 10  # of each
 _MOST_OTHERS = 500  # samples of a cluster that a medoid is measured by
 _FAINT = 1e-6  # utility of what is sure, so that all weights are positive
@@ -58,8 +60,10 @@ def pick(rows: Rows, utilities: Sequence[float], wanted: int, seed: int) -> list
     if len(rows) <= wanted:
         return [int(place) for place in np.argsort(-weights, kind="stable")]
     generator = np.random.default_rng(seed)
-    equal = weights.min() == weights.max()
-    candidates = np.arange(len(rows)) if equal else np.argsort(-weights, kind="stable")[: _CANDIDATES * wanted]
+    if weights.min() == weights.max():
+        candidates = np.sort(generator.permutation(len(rows))[:_MOST_CANDIDATES])
+    else:
+        candidates = np.argsort(-weights, kind="stable")[: min(_MOST_CANDIDATES, _CANDIDATES * wanted)]
     found = _representatives(rows[candidates], weights[candidates], wanted, generator)
     return [int(candidates[place]) for place in _far_first(rows[candidates], found)]
 
@@ -69,7 +73,8 @@ def _representatives(rows: Rows, weights: Numbers, wanted: int, generator: np.ra
 
     Where there are fewer clusters, since samples are the same, the others stand for the heaviest ones (D'Hondt's method).
     """
-    centres = min((_centres(rows, weights, wanted, generator) for _ in range(_STARTS)), key=lambda centres: _cost(rows, weights, centres))
+    starts = min(_STARTS, max(1, _WORK // max(1, rows.size * wanted)))
+    centres = min((_centres(rows, weights, wanted, generator) for _ in range(starts)), key=lambda centres: _cost(rows, weights, centres))
     nearest = _squares(rows, centres).argmin(axis=1)
     members = [np.flatnonzero(nearest == cluster) for cluster in np.unique(nearest)]
     ranked = [_central_first(rows, weights, places).tolist() for places in members]
@@ -93,9 +98,9 @@ def _centres(rows: Rows, weights: Numbers, wanted: int, generator: np.random.Gen
     centres = rows[_scattered(rows, weights, wanted, generator)]
     for _ in range(_ROUNDS):
         nearest = _squares(rows, centres).argmin(axis=1)
-        mass = np.bincount(nearest, weights, wanted)
-        sums = np.zeros_like(centres)
-        np.add.at(sums, nearest, rows * weights[:, None])
+        shares = np.zeros((len(rows), wanted))
+        shares[np.arange(len(rows)), nearest] = weights
+        mass, sums = shares.sum(axis=0), shares.T @ rows  # a product lets other threads run meanwhile
         held = mass > 0
         centres[held] = sums[held] / mass[held, None]
     return centres
