@@ -130,6 +130,10 @@ rule-cost: setup  ## Measure what every rule costs with every measure, beside sc
 rules-win: setup  ## Show on which streams measures beat random asking, and on which not
 	$(PY) -m benchmarks.where_rules_win $(ARGS)
 
+.PHONY: pool
+pool: setup  ## Compare batches from the pool with random ones, and check samples made near the boundary
+	$(PY) -m benchmarks.pool $(ARGS)
+
 .PHONY: against-margin
 against-margin: setup  ## Compare measures with the default's at the same number of labels
 	$(PY) -m benchmarks.against_margin $(ARGS)

@@ -4,7 +4,7 @@ Whether to ask was decided before; how long its sample waits is decided here.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -44,10 +44,16 @@ class Asking:
         self._clock = clock
 
     def reserve(
-        self, live: Live, decision: Decision, features: Features, origin: Origin, probabilities: Probabilities | None = None
+        self,
+        live: Live,
+        decision: Decision,
+        features: Features,
+        origin: Origin,
+        probabilities: Probabilities | None = None,
+        parents: Sequence[str] = (),
     ) -> Reserved:
         """Make the question of a decision; the next sample must not be decided before, for it counts this one as asked."""
-        event = live.learner.question(decision, features, origin, probabilities)
+        event = live.learner.question(decision, features, origin, probabilities, parents)
         return Reserved(event, live.learner.budget.take())
 
     def ask(

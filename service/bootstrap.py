@@ -18,6 +18,7 @@ from service.api.edge import Edge
 from service.api.intake import Limits
 from service.core.evaluation import Estimate
 from service.core.learner import Learner
+from service.core.pool import Size
 from service.doorkeeper import Doorkeeper
 from service.engine import Engine, Tuning
 from service.guard import Guard
@@ -34,7 +35,9 @@ class Service:
         self._folder = settings.data
         self._log = SqliteLog(settings.data)
         self._workshop = ProcessWorkshop(settings.data, workshop.snapshot, workshop.rebuild)
-        observer, render_metrics = metrics(self._learners, self._claimed, lambda: self._engine.journal.waiting, self._estimates)
+        observer, render_metrics = metrics(
+            self._learners, self._claimed, lambda: self._engine.journal.waiting, self._estimates, self._pools
+        )
         tuning = Tuning(settings.remembered, self._log.run, settings.snapshot_labels, settings.snapshot_seconds)
         self._engine = Engine(self._log, self._workshop, [observer], lambda: os.urandom(16), tuning=tuning)
         self.guard = Guard(settings.key_rate)
@@ -76,3 +79,6 @@ class Service:
 
     def _claimed(self) -> list[tuple[str, int]]:
         return self._engine.claimed()
+
+    def _pools(self) -> list[tuple[str, Size]]:
+        return self._engine.pools()

@@ -7,7 +7,9 @@ from typing import NamedTuple
 from service.administration import Administration, fold_into
 from service.appraisal import Appraisal
 from service.checkpoints import Checkpoints
+from service.choosing import Choosing
 from service.core.learner import Learner
+from service.core.pool import Size
 from service.erasure import Erasure
 from service.flow import Flow
 from service.journal import Journal
@@ -53,6 +55,7 @@ class Engine:
         self.flow = Flow(self.streams, self.journal, log, memory, self.erasure, clock, observers)
         self.appraisal = Appraisal(self.streams)
         self.questions = Questions(self.streams, self.journal, log, clock, observers)
+        self.choosing = Choosing(self.streams, self.journal, log, memory, clock, observers)
         self.upkeep = Upkeep(
             self.streams,
             self.journal,
@@ -92,6 +95,10 @@ class Engine:
     def learners(self) -> list[tuple[str, Learner]]:
         """Every stream's name and state."""
         return [(name, live.learner) for name, live in self.streams.all.items()]
+
+    def pools(self) -> list[tuple[str, Size]]:
+        """Every stream's name and how full its pool is."""
+        return [(name, live.pool.size) for name, live in self.streams.all.items()]
 
     def claimed(self) -> list[tuple[str, int]]:
         """Every stream's name and how many of its questions somebody holds."""

@@ -76,16 +76,19 @@ class Erasure:
 
     async def _erase(self, live: Live, sample_ids: Sequence[str], *, more: bool) -> None:
         async with AsyncExitStack() as turns:
-            for sample_id in sorted(set(sample_ids)):
+            await turns.enter_async_context(live.choosing)  # until it ends, nobody knows what is made of these samples
+            family = dict.fromkeys((*sample_ids, *live.learner.queries.children(sample_ids)))
+            for sample_id in sorted(family):
                 await turns.enter_async_context(live.turn(sample_id))
-            held = [sample_id for sample_id in dict.fromkeys(sample_ids) if not is_erased(live, sample_id)]
+            held = [sample_id for sample_id in family if not is_erased(live, sample_id)]
             if held:
                 await self._commit(live, held)
         if not more:
             await self._clear(live.name, self._log.erased(live.name))
 
     async def _commit(self, live: Live, sample_ids: list[str]) -> None:
-        samples = await asyncio.to_thread(self._features_of, live.name, sample_ids)
+        passed = [held.features for sample_id in sample_ids if (held := live.pool.get(sample_id)) is not None]
+        samples = passed + await asyncio.to_thread(self._features_of, live.name, sample_ids)
         live.leaving.update(sample_ids)
         try:
             cleaned = None

@@ -207,6 +207,10 @@ class Flow:
             features = sample.features
             said = features if sample.probabilities is None else sample.content
             self._memory.put(live.name, decision, said, live.learner.vectoriser.kept(features))
+        query = decision.query
+        if not query.ask and query.reason != "unavailable":  # that question may be in the log all the same
+            now = live.learner.budget.last_at
+            live.pool.offer(decision.id, sample.features, query.utility, now, sample.origin, sample.probabilities)
         for observer in self._observers:
             observer.decided(live.name, decision, seconds)
         return Answer(decision, replayed=False)
@@ -276,7 +280,8 @@ class Flow:
         """Erase a sample for good; what it taught is undone. Raises `UnknownSample` for one that is neither held nor remembered."""
         live = self._streams[stream]
         async with live.turn(sample_id):  # whoever is at work on it decides whether it is known
-            known = sample_id in live.learner.queries.samples or self._memory.get(stream, sample_id) is not None
+            known = sample_id in live.learner.queries.samples or self._memory.get(stream, sample_id) is not None or sample_id in live.pool
+            known = known or bool(live.learner.queries.children([sample_id]))
         if not known:
             raise not_held(sample_id)
         await self._erasure.erase(live, [sample_id])

@@ -107,6 +107,10 @@ class Observer(Protocol):
         """A sample was decided."""
         ...
 
+    def chosen(self, stream: str, decision: Decision) -> None:
+        """A question that somebody called for is on disk."""
+        ...
+
     def replayed(self, stream: str) -> None:
         """A sample's stored answer was given again."""
         ...

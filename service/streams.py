@@ -15,9 +15,10 @@ from typing import Any
 import msgspec
 
 from service.core.errors import UnknownStream
-from service.core.events import Asked, Checkpoint, Event, Labelled, Retracted
+from service.core.events import Asked, Checkpoint, Configured, Erased, Event, Labelled, Retracted
 from service.core.features import Features
 from service.core.learner import Learner
+from service.core.pool import Pool
 from service.core.records import Applied, Decision, Lesson
 from service.desk import Desk
 
@@ -28,7 +29,8 @@ class Live:
     """One stream in memory.
 
     `tail` collects what is taught while a rebuild runs beside the serving model; `changes` counts folded events since the last
-    snapshot. `erasing` is held while preprocessing forgets the samples that are `leaving`.
+    snapshot. `erasing` is held while preprocessing forgets the samples that are `leaving`, `choosing` while questions are chosen from
+    what the `pool` has of unasked samples.
     """
 
     def __init__(self, name: str, learner: Learner) -> None:
@@ -39,6 +41,8 @@ class Live:
         self.changes = 0
         self.dropped = False
         self.erasing = asyncio.Lock()
+        self.choosing = asyncio.Lock()
+        self.pool = Pool(learner.config.pool, int.from_bytes(learner.secret))
         self.leaving: set[str] = set()
         self._by_age: deque[str] | None = None
         queries = learner.queries
@@ -56,6 +60,12 @@ class Live:
         if self.tail is not None and applied.taught is not None and isinstance(event, Labelled):
             self.tail.append((event, applied.taught))
         self.desk.follow(event)
+        if isinstance(event, Asked | Labelled):
+            self.pool.discard((event.sample_id,))
+        elif isinstance(event, Erased):
+            self.pool.discard(event.sample_ids)
+        elif isinstance(event, Configured) and event.config.pool != self.pool.spec:
+            self.pool.configure(event.config.pool)
         if isinstance(event, Asked | Retracted):
             self.watch(event.sample_id)
         if self._by_age is not None and len(samples) > known:

@@ -180,6 +180,10 @@ class RecordingObserver:
         """A sample was decided."""
         self.told.append(("decided", stream, decision, seconds))
 
+    def chosen(self, stream: str, decision: Decision) -> None:
+        """A question that somebody called for is on disk."""
+        self.told.append(("chosen", stream, decision))
+
     def replayed(self, stream: str) -> None:
         """A sample's stored answer was given again."""
         self.told.append(("replayed", stream))

@@ -17,7 +17,7 @@ from service.core.errors import Unavailable
 from service.core.events import Expired, Labelled, Swapped
 from service.core.records import Lesson
 from service.core.taught import Taught
-from service.erasure import Erasure
+from service.erasure import Erasure, is_erased
 from service.journal import Committed, Journal
 from service.ports import Clock, Observer, Workshop
 from service.streams import Live, Streams
@@ -144,8 +144,12 @@ class Upkeep:
 
     async def _retain(self, live: Live) -> None:
         now = self._clock()
-        old = live.older(now - (live.learner.config.retention or math.inf), _ERASED)
+        before = now - (live.learner.config.retention or math.inf)
+        passed = live.pool.older(before)
+        live.pool.discard(passed)
+        old = live.older(before, _ERASED)
         more = len(old) == _ERASED
+        old += [child for child in live.learner.queries.children(passed) if not is_erased(live, child)]
         if not more:
             self._retained_at[live.name] = now
         if old:

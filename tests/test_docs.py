@@ -15,7 +15,7 @@ from loadtest.server import serving
 from service.adapters.prometheus import metrics
 from service.cli import app
 from service.core.catalogue import rule_params
-from service.core.config import BudgetSpec, LabelSpec, QuerySpec, StreamConfig
+from service.core.config import BudgetSpec, LabelSpec, PoolSpec, QuerySpec, StreamConfig
 from service.core.measures import INFORMED, MEASURES
 from service.core.rules import RULES
 from service.settings import Settings
@@ -67,6 +67,7 @@ def told(value):
             "probabilities",
             "reason",
             "until",
+            "oldest",
         }
         return {key: told(item) for key, item in value.items() if key not in volatile}
     return [told(item) for item in value] if isinstance(value, list) else value
@@ -134,7 +135,8 @@ def test_every_field_of_the_configuration_is_in_the_table():
     named = {name.split(" ")[0] for row in rows("A stream's configuration") for name in row[0].split(", ")}
     fields = {f"budget.{name}" for name in BudgetSpec.__struct_fields__} | {f"labels.{name}" for name in LabelSpec.__struct_fields__}
     fields |= {f"query.{name}" for name in QuerySpec.__struct_fields__}
-    fields |= {*StreamConfig.__struct_fields__} - {"budget", "labels", "query"}
+    fields |= {f"pool.{name}" for name in PoolSpec.__struct_fields__}
+    fields |= {*StreamConfig.__struct_fields__} - {"budget", "labels", "query", "pool"}
 
     assert named == fields - {"budget.currency"}
 

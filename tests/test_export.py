@@ -91,6 +91,7 @@ async def test_a_row_has_all_that_was_paid_for(house, tmp_path):
         "labeled_at": "2026-11-22T10:00:00Z",
         "learned_at": "1970-01-12T13:47:40.000000Z",
         "asked": True,
+        "synthetic": False,
         "probability": query.probability,
         "reason": query.reason,
         "utility": query.utility,
@@ -123,6 +124,24 @@ async def test_a_label_that_was_not_asked_for_has_no_probability(house, tmp_path
     await house.flow.label("s", "unseen", "ok")
 
     assert [(row["asked"], row["probability"], row["asked_at"]) for row in rows(tmp_path)] == [(False, None, None)] * 2
+
+
+async def test_what_no_coin_decided_has_no_probability_and_made_samples_are_marked(build, tmp_path):
+    """A batch of the pool, and a sample between two others."""
+    house = build(SqliteLog(tmp_path))
+    await house.administration.put("s", {"budget": {"rate": 0.0, "burst": 0}})
+    for number in range(40):
+        await house.flow.observe("s", f"n{number}", {"x": number - 20.0})
+    await house.administration.patch("s", {"budget": {"burst": 50}})
+    for item in (await house.engine.choosing.select("s", 20)).asked:
+        await house.flow.label("s", item.event.sample_id, "high" if item.event.features["x"] > 0 else "low")
+    (made,) = (await house.engine.choosing.synthesise("s", 1, ask=True)).made
+    await house.flow.label("s", made.sample_id, "low")
+
+    for format_ in FORMATS:
+        *picked, last = rows(tmp_path, format_)
+        assert {(row["reason"], row["probability"] or None, str(row["synthetic"]).lower()) for row in picked} == {("pool", None, "false")}
+        assert (last["sample_id"], last["reason"], str(last["synthetic"]).lower()) == (made.sample_id, "synthetic", "true")
 
 
 async def test_the_majority_settles_the_label(build, tmp_path):

@@ -20,6 +20,7 @@ from service import __version__
 from service.core.budget import BudgetManager
 from service.core.evaluation import Estimate
 from service.core.learner import Learner
+from service.core.pool import Size
 from service.core.records import Decision, Outcome
 
 _QUICK = (0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.01, 0.1, 1.0)  # seconds
@@ -29,6 +30,7 @@ _DELAY = (1.0, 10.0, 60.0, 600.0, 3_600.0, 21_600.0, 86_400.0, 259_200.0, 604_80
 Learners = Callable[[], Iterable[tuple[str, Learner]]]
 Counts = Callable[[], Iterable[tuple[str, int]]]
 Estimates = Callable[[], Iterable[tuple[str, Estimate]]]
+Pools = Callable[[], Iterable[tuple[str, Size]]]
 
 
 class _Tally:
@@ -69,7 +71,9 @@ class PrometheusObserver:
         self._refused = counter("askwhen_refusals", "Requests that were refused, by status.", ("status",))
         self._rebuilds = histogram("askwhen_rebuild_seconds", "Time to rebuild a model.", _COMMIT, of_stream)
         self._snapshots = histogram("askwhen_snapshot_seconds", "Time to write a snapshot.", _COMMIT, of_stream)
+        self._chosen = counter("askwhen_chosen", "Questions asked because somebody called for them.", ("stream", "reason"))
         self._outcomes: set[tuple[str, str]] = set()
+        self._reasons: set[tuple[str, str]] = set()
 
     def decided(self, stream: str, decision: Decision, seconds: float) -> None:
         """A sample was decided."""
@@ -80,6 +84,11 @@ class PrometheusObserver:
         tally.reasons[reason] = tally.reasons.get(reason, 0) + 1
         tally.buckets[bisect_left(_QUICK, seconds)] += 1
         tally.seconds += seconds
+
+    def chosen(self, stream: str, decision: Decision) -> None:
+        """A question that somebody called for is on disk."""
+        self._reasons.add((stream, decision.query.reason))
+        self._chosen.labels(stream, decision.query.reason).inc()
 
     def replayed(self, stream: str) -> None:
         """A sample's stored answer was given again."""
@@ -130,6 +139,9 @@ class PrometheusObserver:
         for stream_name, outcome in [key for key in self._outcomes if key[0] == stream]:
             self._outcomes.discard((stream_name, outcome))
             self._labels.remove(stream_name, outcome)
+        for stream_name, reason in [key for key in self._reasons if key[0] == stream]:
+            self._reasons.discard((stream_name, reason))
+            self._chosen.remove(stream_name, reason)
         for metric in (self._replayed, self._erased, self._delay, self._learning, self._rebuilds, self._snapshots):
             with contextlib.suppress(KeyError):
                 metric.remove(stream)
@@ -149,13 +161,20 @@ class StreamCollector(Collector):
     )
 
     def __init__(
-        self, learners: Learners, claimed: Counts, queued: Callable[[], int], estimates: Estimates, observer: PrometheusObserver
+        self,
+        learners: Learners,
+        claimed: Counts,
+        queued: Callable[[], int],
+        estimates: Estimates,
+        pools: Pools,
+        observer: PrometheusObserver,
     ) -> None:
-        """Take what gives all streams, the questions held in each, the events on their way to the log, and each one's accuracy."""
+        """Take what gives all streams, the questions held in each, events on their way to the log, each one's accuracy and pool."""
         self._learners = learners
         self._claimed = claimed
         self._queued = queued
         self._estimates = estimates
+        self._pools = pools
         self._observer = observer
 
     def collect(self) -> Iterator[Metric]:
@@ -166,6 +185,9 @@ class StreamCollector(Collector):
         yield _family("askwhen_model_version", "Version of the serving model.", [(stream, learner.version) for stream, learner in streams])
         yield _family("askwhen_taught_total", "Labels that taught the model.", [(stream, learner.labels) for stream, learner in streams])
         yield _family("askwhen_claimed_questions", "Open questions that somebody holds.", self._claimed())
+        pools = list(self._pools())
+        yield _family("askwhen_pool_samples", "Unasked samples in the pool.", [(stream, pool.samples) for stream, pool in pools])
+        yield _family("askwhen_pool_bytes", "Their size in memory.", [(stream, pool.bytes) for stream, pool in pools])
         now = time.monotonic()
         ages = [(stream, now - at) for stream, at in self._observer.snapshots_at.items()]
         yield _family("askwhen_snapshot_age_seconds", "Time since this server last wrote a snapshot.", ages)
@@ -206,12 +228,16 @@ def _family(name: str, about: str, values: Iterable[tuple[str, float]]) -> Metri
 
 
 def metrics(
-    learners: Learners, claimed: Counts, queued: Callable[[], int] = lambda: 0, estimates: Estimates = lambda: ()
+    learners: Learners,
+    claimed: Counts,
+    queued: Callable[[], int] = lambda: 0,
+    estimates: Estimates = lambda: (),
+    pools: Pools = lambda: (),
 ) -> tuple[PrometheusObserver, Callable[[str], tuple[bytes, str]]]:
     """An observer over a registry of its own, and the function that renders it for an Accept header: body and media type."""
     registry = CollectorRegistry()
     observer = PrometheusObserver(registry)
-    registry.register(StreamCollector(learners, claimed, queued, estimates, observer))
+    registry.register(StreamCollector(learners, claimed, queued, estimates, pools, observer))
     ProcessCollector(namespace="askwhen", registry=registry)
 
     def render(accept: str) -> tuple[bytes, str]:

@@ -12,6 +12,7 @@ from service.api import errors
 from service.api.documents import complete
 from service.api.edge import Edge
 from service.api.intake import Intake, Limits
+from service.api.pools import PoolRoutes
 from service.api.routes import Render, Routes
 from service.api.takers import Takers
 from service.api.turns import Turns
@@ -59,6 +60,7 @@ def create_app(
     )
     errors.install(app, refused)
     Routes(engine, samples, labels, render_metrics, bounds.body).install(app)
+    PoolRoutes(engine, bounds.body).install(app)
     generated = app.openapi
 
     def openapi() -> dict[str, Any]:

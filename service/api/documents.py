@@ -49,6 +49,9 @@ _SHAPES: dict[str, _Shape] = {
     "claim_queries": _Shape(schemas.ClaimIn, {200: schemas.QueriesOut}, (404, 413, 415, 422)),
     "skip_query": _Shape(schemas.SkipIn, {200: schemas.LabelOut}, (409, *_WRITE)),
     "release_query": _Shape(schemas.ReleaseIn, {200: schemas.ReleasedOut}, (404, 409, 413, 415, 422)),
+    "get_pool": _Shape(None, {200: schemas.PoolOut}, _READ),
+    "select_from_pool": _Shape(schemas.SelectIn, {200: schemas.SelectOut}, _WRITE),
+    "synthesise": _Shape(schemas.SynthesiseIn, {200: schemas.SynthesiseOut}, (409, *_WRITE)),
     "get_evaluation": _Shape(None, {200: Evaluation}, _READ),
     "catalogue": _Shape(None, {200: dict[str, Any]}),
     "livez": _Shape(None, {200: schemas.Status}),
@@ -60,7 +63,7 @@ _SHAPES: dict[str, _Shape] = {
 _STREAM = {"stream": "$request.path.stream"}
 _OF_STREAM = {
     name: {"parameters": _STREAM}
-    for name in ("get_stream", "post_samples", "post_labels", "list_queries", "get_evaluation", "delete_stream")
+    for name in ("get_stream", "post_samples", "post_labels", "list_queries", "get_evaluation", "get_pool", "delete_stream")
 }
 _OF_SAMPLE = {"parameters": {**_STREAM, "sample_id": "$response.body#/id"}}
 _OF_LABEL = {"parameters": {**_STREAM, "sample_id": "$response.body#/sample_id"}}
@@ -73,6 +76,7 @@ _LINKS: dict[str, dict[int, dict[str, Any]]] = {
         }
     },
     "post_labels": {200: {"get_sample": _OF_LABEL, "delete_label": _OF_LABEL}},
+    "get_pool": {200: {name: {"parameters": _STREAM, "requestBody": {"n": 1}} for name in ("select_from_pool", "synthesise")}},
     "delete_stream": {204: {"get_stream": {"parameters": _STREAM}}},
 }
 

@@ -123,7 +123,8 @@ class Routes:
             return _json(HeldOut(sample_id, stream, None, None, None, question, labels, erased))
         prediction = None if erased else decision.prediction
         stated = None if erased else held.probabilities
-        return _json(HeldOut(sample_id, stream, decision.model_version, prediction, decision.query, question, labels, erased, stated))
+        told = decision.model_version, prediction, decision.query, question, labels, erased, stated, decision.synthetic
+        return _json(HeldOut(sample_id, stream, *told))
 
     async def delete_sample(self, stream: Stream, sample_id: SampleId) -> Response:
         """Erase a sample for good: features, labels and what they taught; that it was there, and what it cost, stays."""

@@ -42,6 +42,7 @@ Id = Annotated[str, msgspec.Meta(extra_json_schema=text.ID)]
 Labeler = Annotated[str, msgspec.Meta(extra_json_schema=text.LABELER)]
 Person = Annotated[str, msgspec.Meta(extra_json_schema={**text.LABELER, "minLength": 1})]
 Reason = Annotated[str, msgspec.Meta(extra_json_schema=text.REASON)]
+Batch = Annotated[int, msgspec.Meta(ge=1, le=500)]
 Label = Annotated[Any, msgspec.Meta(extra_json_schema=text.LABEL)]
 
 
@@ -142,6 +143,7 @@ class HeldOut(msgspec.Struct, frozen=True, omit_defaults=True):
     labels: list[LabelGiven]
     erased: bool = False
     probabilities: dict[str, float] | None = None
+    synthetic: bool = False
 
 
 class ClaimIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -181,7 +183,10 @@ class LeaseOut(msgspec.Struct, frozen=True):
 
 
 class QueryOut(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A question that waits for a person; `time`, `traceparent` and `probabilities`, where there are any, came with its sample."""
+    """A question that waits for a person; `time`, `traceparent` and `probabilities`, where there are any, came with its sample.
+
+    A `synthetic` sample never was: it was made near the model's decision boundary.
+    """
 
     sample_id: str
     features: dict[str, Any]
@@ -194,6 +199,7 @@ class QueryOut(msgspec.Struct, frozen=True, omit_defaults=True):
     traceparent: str | None
     lease: LeaseOut | None
     probabilities: dict[str, float] | None = None
+    synthetic: bool = False
 
 
 class QueriesOut(msgspec.Struct, frozen=True):
@@ -201,6 +207,54 @@ class QueriesOut(msgspec.Struct, frozen=True):
 
     queries: list[QueryOut]
     cursor: str | None
+
+
+class PoolOut(msgspec.Struct, frozen=True):
+    """The samples that nobody was asked about and that are kept in memory: how many of at most `size`, and how old the oldest is."""
+
+    samples: int
+    size: int
+    keep: str
+    bytes: int
+    oldest: str | None
+
+
+class SelectIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many samples of the pool to ask about."""
+
+    n: Batch = 50
+
+
+class SelectOut(msgspec.Struct, frozen=True):
+    """The questions that were asked, in the order in which they were picked; and how many more were not, by reason."""
+
+    queries: list[QueryOut]
+    refused: dict[str, int]
+
+
+class SynthesiseIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many samples to make near the decision boundary, and whether to ask about them."""
+
+    n: Annotated[int, msgspec.Meta(ge=1, le=100)] = 10
+    ask: bool = True
+
+
+class SyntheticOut(msgspec.Struct, frozen=True):
+    """A sample that never was, made of its two `parents`; `margin` is p1 - p2. It has an id where it was asked about."""
+
+    sample_id: str | None
+    synthetic: Literal[True]
+    features: dict[str, Any]
+    prediction: Prediction
+    margin: float
+    parents: tuple[str, str]
+
+
+class SynthesiseOut(msgspec.Struct, frozen=True):
+    """The samples that were made; and how many more were not, by reason."""
+
+    samples: list[SyntheticOut]
+    refused: dict[str, int]
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -263,4 +317,5 @@ def question_of(waiting: Waiting) -> QueryOut:
         *event.origin.told,
         None if lease is None else LeaseOut(lease.labeler, rfc3339(lease.until)),
         event.probabilities,
+        decision.synthetic,
     )

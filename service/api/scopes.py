@@ -14,6 +14,8 @@ _OF_STREAM: dict[tuple[str, str], frozenset[Scope]] = {
     ("DELETE", "labels"): frozenset({Scope.LABEL}),
     ("GET", "queries"): frozenset({Scope.LABEL, Scope.READ}),
     ("POST", "queries"): frozenset({Scope.LABEL}),
+    ("GET", "pool"): frozenset({Scope.LABEL, Scope.READ}),
+    ("POST", "pool"): frozenset({Scope.LABEL}),
 }
 
 

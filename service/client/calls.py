@@ -1,12 +1,12 @@
 """Requests and how to read their answers, one function a way in of the HTTP contract. Nothing is sent here.
 
-Whatever is described here may be sent again: samples and labels are told apart by their ids, a repeated claim renews the same leases,
-a question is skipped or handed back once, and the rest is idempotent by its method.
+What is described here as repeatable may be sent again: samples and labels are told apart by their ids, a repeated claim renews the
+same leases, a question is skipped or handed back once, and the rest is idempotent by its method.
 """
 
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
 from urllib.parse import quote, urlencode
@@ -15,7 +15,21 @@ import msgspec
 
 from service.client.errors import Busy
 from service.client.figures import Evaluation
-from service.client.values import Decision, Label, LabelValue, Outcome, Page, Problem, Question, Sample, SampleState, Stream
+from service.client.values import (
+    Decision,
+    Label,
+    LabelValue,
+    Outcome,
+    Page,
+    Pool,
+    Problem,
+    Question,
+    Sample,
+    SampleState,
+    Selection,
+    Stream,
+    Synthesis,
+)
 
 T = TypeVar("T")
 Order = Literal["utility", "oldest"]
@@ -155,6 +169,21 @@ def release(stream: str, sample_id: str, labeler: str) -> Call[Outcome]:
 def evaluation(stream: str) -> Call[Evaluation]:
     """How good the stream's predictions are over all traffic, estimated from bought labels alone."""
     return _call("GET", _path(stream, "evaluation"), Evaluation)
+
+
+def pool(stream: str) -> Call[Pool]:
+    """How many unasked samples the stream keeps."""
+    return _call("GET", _path(stream, "pool"), Pool)
+
+
+def select(stream: str, n: int = 50) -> Call[Selection]:
+    """Ask about `n` samples of the pool that are worth it together, within the budget; sent once, for each time asks anew."""
+    return replace(_call("POST", _path(stream, "pool", "select"), Selection, {"n": n}), repeatable=False)
+
+
+def synthesise(stream: str, n: int = 10, *, ask: bool = True) -> Call[Synthesis]:
+    """Make `n` samples near the decision boundary, and `ask` about them within the budget; sent once, for each time asks anew."""
+    return replace(_call("POST", _path(stream, "pool", "synthesise"), Synthesis, {"n": n, "ask": ask}), repeatable=False)
 
 
 # --- the server --------------------------------------------------------------------------------------------------------------

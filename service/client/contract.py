@@ -70,4 +70,7 @@ class Contract:
     claim = Method(calls.claim)
     skip = Method(calls.skip)
     release = Method(calls.release)
+    pool = Method(calls.pool)
+    select = Method(calls.select)
+    synthesise = Method(calls.synthesise)
     catalogue = Method(calls.catalogue)

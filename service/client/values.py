@@ -127,6 +127,7 @@ class Question(msgspec.Struct, frozen=True):
     expires_at: str  # RFC 3339
     lease: Lease | None = None
     probabilities: dict[str, float] | None = None  # that came with its sample
+    synthetic: bool = False  # its sample never was: it was made near the decision boundary
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -162,6 +163,41 @@ class SampleState(msgspec.Struct, frozen=True):
     question: QuestionState | None
     labels: list[Vote]
     probabilities: dict[str, float] | None = None  # that came with a sample that was asked about
+    synthetic: bool = False
+
+
+class Pool(msgspec.Struct, frozen=True):
+    """The unasked samples that a stream keeps: how many of at most `size`, which (`keep`), and since when (RFC 3339)."""
+
+    samples: int
+    size: int
+    keep: str
+    bytes: int
+    oldest: str | None
+
+
+class Selection(msgspec.Struct, frozen=True):
+    """The questions that were asked about samples of the pool; and how many more were not, by reason."""
+
+    queries: list[Question]
+    refused: dict[str, int]
+
+
+class Synthetic(msgspec.Struct, frozen=True):
+    """A sample that never was, between its two `parents`, `margin` (p1 - p2) from the boundary; with an id where it was asked about."""
+
+    sample_id: str | None
+    features: dict[str, Any]
+    prediction: Prediction
+    margin: float
+    parents: tuple[str, str]
+
+
+class Synthesis(msgspec.Struct, frozen=True):
+    """The samples that were made; and how many more were not, by reason."""
+
+    samples: list[Synthetic]
+    refused: dict[str, int]
 
 
 class Summary(msgspec.Struct, frozen=True):

@@ -118,6 +118,22 @@ class BudgetManager:
                 self._base_due -= excess
         return reason
 
+    def allowance(self, at: float, kept: float) -> tuple[int, Reason]:
+        """How many questions about samples that were counted before may be asked at the time `at`, and what stands in the way of more.
+
+        So many questions of the rate and the grant are `kept` for others.
+        """
+        self.last_at = max(self.last_at, at)
+        if self._disabled:
+            return 0, "disabled"
+        bounds: list[tuple[float, Reason]] = [
+            (floor(self.left - kept), "budget"),
+            (self.period_left, "cap"),
+            (self.spec.max_open - self.open - self.reserved, "max-open"),
+        ]
+        least, reason = min(bounds)
+        return max(0, int(least)), reason
+
     def account(self, rate: float, due: float, spent: int) -> Account:
         """What a rule may know, with `rate` its own share of samples; `due` and `spent` as they are now."""
         return Account(rate, spent - due, self._grant, due + self.spec.burst - spent >= 1.0 + self.reserve, self.late)

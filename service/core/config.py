@@ -83,6 +83,13 @@ class LabelSpec(_Strict, frozen=True):
     give_back: bool = False
 
 
+class PoolSpec(_Strict, frozen=True):
+    """How many unasked samples are kept in memory for `pool/select`, and which: a sample of all, or the `useful` ones. 0 keeps none."""
+
+    size: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 2_000
+    keep: Literal["reservoir", "useful"] = "reservoir"
+
+
 class StreamConfig(_Strict, frozen=True):
     """The effective configuration of a stream."""
 
@@ -95,6 +102,7 @@ class StreamConfig(_Strict, frozen=True):
     slices: Annotated[list[Name], msgspec.Meta(max_length=MAX_SLICES, extra_json_schema={"uniqueItems": True})] = []
     embeddings: Annotated[dict[Name, Annotated[int, msgspec.Meta(ge=1, le=MAX_LENGTH)]], msgspec.Meta(max_length=MAX_EMBEDDINGS)] = {}
     retention: Annotated[float, msgspec.Meta(gt=0, le=10**10)] | None = None  # seconds after which a sample is erased
+    pool: PoolSpec = PoolSpec()
 
 
 def parse(raw: Mapping[str, Any]) -> StreamConfig:

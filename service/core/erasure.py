@@ -25,7 +25,8 @@ def blanked(events: Iterable[Event]) -> list[Event]:
 def _blank(event: Event, ordinals: dict[str, str]) -> Event:
     if isinstance(event, Asked):
         decision = msgspec.structs.replace(event.decision, prediction=_NOTHING)
-        return msgspec.structs.replace(event, features={}, decision=decision, origin=Origin(event.origin.time), probabilities=None)
+        origin = Origin(event.origin.time)
+        return msgspec.structs.replace(event, features={}, decision=decision, origin=origin, probabilities=None, parents=[])
     if isinstance(event, Labelled):
         label = ordinals.setdefault(event.label, str(len(ordinals) + 1))
         return msgspec.structs.replace(event, label=label, features={}, vector={}, erased=True, guesses=[], probabilities=None)

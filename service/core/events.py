@@ -58,7 +58,10 @@ class Configured(_Event, frozen=True):
 
 
 class Asked(_Event, frozen=True, omit_defaults=True):
-    """A question was asked: the sample's raw features, what it states, and the decision as it was answered."""
+    """A question was asked: the sample's raw features, what it states, and the decision as it was answered.
+
+    `parents` are the samples that a synthetic one was made of.
+    """
 
     features: Features
     decision: Decision
@@ -66,6 +69,7 @@ class Asked(_Event, frozen=True, omit_defaults=True):
     expires_at: float
     origin: Origin = NOWHERE
     probabilities: Probabilities | None = None
+    parents: list[str] = []
 
     @property
     def sample_id(self) -> str:

@@ -30,7 +30,7 @@ from service.core.events import (
     Withdrawn,
 )
 from service.core.open_queries import Effect, Sample, Vote
-from service.core.records import Applied, Lesson, Outcome
+from service.core.records import CHOSEN, Applied, Lesson, Outcome
 from service.core.serving import Serving
 
 _LEAST = 0.1  # probability by which a label's weight is divided: a weight of 1,000 would undo what a linear model knows
@@ -85,8 +85,9 @@ class Learner(Serving):
         query = event.decision.query
         self.budget.commit(event.at)
         sample = Sample(seq, event.at, event.expires_at, query.utility, probability=query.probability, ordinal=self.budget.asked)
+        sample.chosen, sample.parents = query.reason in CHOSEN, tuple(event.parents)
         if self.queries.ask(event.sample_id, sample):
-            sample.row = self.evidence.ask(event)
+            sample.row = NO_ROW if sample.chosen else self.evidence.ask(event)
         else:
             self.budget.given_back += 1
 

@@ -3,6 +3,7 @@
 Pure bookkeeping over the log. It knows no model: it says what is to be taught, not how.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
@@ -38,6 +39,8 @@ class Sample(msgspec.Struct, gc=False):
     probability: float = 1.0  # with which it was asked
     ordinal: int = 0  # its number among the stream's questions
     row: int = -1  # of its question in the evidence of evaluation
+    chosen: bool = False  # asked without a coin
+    parents: tuple[str, ...] = ()  # samples that it was made of
 
     @property
     def state(self) -> str:
@@ -75,12 +78,24 @@ class OpenQueries:
         self.samples: dict[str, Sample] = {}
         self.open: dict[str, None] = {}
         self.taken_back: dict[str, None] = {}  # samples of which an answer was superseded that had taught
-        self.answered = 0
+        self.answered = self.chosen = 0  # samples with a settled label, and those of them that were asked without a coin
+        self._children: dict[str, list[str]] = {}
 
     def restore(self, samples: dict[str, Sample], opened: dict[str, None], taken_back: dict[str, None]) -> None:
         """Continue with these samples, open questions, and samples that once taught something else."""
         self.samples, self.open, self.taken_back = samples, opened, taken_back
         self.answered = sum(sample.taught is not None for sample in samples.values())
+        self.chosen = sum(sample.taught is not None and sample.chosen for sample in samples.values())
+        for sample_id, sample in samples.items():
+            self._descend(sample_id, sample.parents)
+
+    def children(self, sample_ids: Iterable[str]) -> list[str]:
+        """The samples that were made of these, each once."""
+        return list(dict.fromkeys(child for sample_id in sample_ids for child in self._children.get(sample_id, ())))
+
+    def _descend(self, sample_id: str, parents: Iterable[str]) -> None:
+        for parent in parents:
+            self._children.setdefault(parent, []).append(sample_id)
 
     @property
     def voted(self) -> bool:
@@ -93,6 +108,7 @@ class OpenQueries:
             return False
         self.samples[sample_id] = sample
         self.open[sample_id] = None
+        self._descend(sample_id, sample.parents)
         return True
 
     def expire(self, sample_id: str) -> bool:
@@ -121,7 +137,7 @@ class OpenQueries:
         """Leave of a sample that it was there, and what it cost; whether any of its answers ever taught."""
         sample = self.samples.get(sample_id, Sample())
         taught = sample.taught is not None or sample_id in self.taken_back
-        self.answered -= sample.taught is not None
+        self._count(sample, -1)
         self.samples[sample_id] = Sample(sample.asked_seq, sample.asked_at, sample.expires_at, sample.utility, erased=True, row=sample.row)
         self.open.pop(sample_id, None)
         self.taken_back.pop(sample_id, None)
@@ -183,15 +199,20 @@ class OpenQueries:
         return Effect("corrected", teach=teach, superseded=earlier.seq, rebuild=rebuild)
 
     def _settle(self, sample_id: str, sample: Sample) -> None:
-        self.answered -= sample.taught is not None
+        self._count(sample, -1)
         if len(sample.votes) >= self.per_sample:
             first = sample.votes[: self.per_sample]
             labels = [vote.label for vote in first]
             sample.taught = max(labels, key=labels.count)  # the first of equals
             sample.taught_seq = first[-1].seq
-            self.answered += 1
+            self._count(sample, 1)
             self.open.pop(sample_id, None)
             return
         sample.taught, sample.taught_seq = None, 0
         if sample.state == "open":
             self.open[sample_id] = None
+
+    def _count(self, sample: Sample, change: int) -> None:
+        if sample.taught is not None:
+            self.answered += change
+            self.chosen += change * sample.chosen

@@ -3,7 +3,7 @@
 They can be part of no cycle, and a server remembers many of them, so the garbage collector does not look at them.
 """
 
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
@@ -19,6 +19,8 @@ Reason = Literal[
     "exploration",
     "random",
     "periodic",
+    "pool",
+    "synthetic",
     "confident",
     "budget",
     "max-open",
@@ -27,6 +29,7 @@ Reason = Literal[
     "disabled",
     "answered",
 ]
+CHOSEN: Final = frozenset({"pool", "synthetic"})  # reasons for questions that no coin decided: nothing is estimated from these
 Outcome = Literal[
     "learned",
     "duplicate",
@@ -89,6 +92,11 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     model_version: int
     prediction: Prediction
     query: Query
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether its sample never was, but was made near the decision boundary."""
+        return self.query.reason == "synthetic"
 
 
 class Lesson(NamedTuple):

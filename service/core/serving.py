@@ -17,7 +17,7 @@ from service.core.events import NOWHERE, Asked, Checkpoint, Configured, Labelled
 from service.core.features import Features
 from service.core.open_queries import OpenQueries
 from service.core.policy import QueryPolicy
-from service.core.records import Decision, Prediction, Query
+from service.core.records import Decision, Prediction, Query, Reason
 from service.core.relaying import taught
 from service.core.stated import Probabilities
 from service.core.taught import Taught
@@ -107,12 +107,27 @@ class Serving:
         query = Query(False, 0.0, "answered", 0.0, None, self.policy.rule_name, self.budget.view(self.budget.due, self.budget.spent, 0))
         return Decision(sample_id, self.version, prediction, query)
 
+    def chosen(self, sample_id: str, probabilities: dict[str, float], utility: float, reason: Reason) -> Decision:
+        """The decision to ask about a sample that somebody chose, for which the account must have room; nothing moves.
+
+        No coin was thrown, so its probability says nothing about other samples.
+        """
+        budget = self.budget
+        query = Query(True, 1.0, reason, utility, None, reason, budget.view(budget.due, budget.spent, 1))
+        return Decision(sample_id, self.version, Prediction.of(probabilities), query)
+
     def question(
-        self, decision: Decision, features: Features, origin: Origin = NOWHERE, probabilities: Probabilities | None = None
+        self,
+        decision: Decision,
+        features: Features,
+        origin: Origin = NOWHERE,
+        probabilities: Probabilities | None = None,
+        parents: Sequence[str] = (),
     ) -> Asked:
-        """The event that asks a decided question."""
+        """The event that asks a decided question; `parents` are the samples that a synthetic one was made of."""
         at = self.budget.last_at
-        return Asked(at, features, decision, self.marked(), at + self.config.labels.expire_after, origin, probabilities)
+        expires_at = at + self.config.labels.expire_after
+        return Asked(at, features, decision, self.marked(), expires_at, origin, probabilities, list(parents))
 
     def answer(
         self,
@@ -155,7 +170,7 @@ class Serving:
 
     def view(self, *, whole: bool = False) -> View:
         """What estimators look at: enough for windows, or the `whole` history, which takes as long as there are questions."""
-        view = View.of(self.budget.seen, self.traffic, self.evidence)
+        view = View.of(self.budget.seen, self.traffic, self.evidence, self.queries.chosen)
         return view.after(list(pieces(self.evidence, view.first)), list(self.evidence.labels)) if whole else view
 
     def resume(self) -> None:

@@ -22,14 +22,15 @@ _SIGNS = np.array([1.0 if crc32(b"%d" % place) & 0x8000_0000 else -1.0 for place
 
 
 class Sketch:
-    """The first 32 columns stand for themselves; later ones are added to these by hash, with a sign (count sketch).
+    """The first 32 columns (its width) stand for themselves; later ones are added to these by hash, with a sign (count sketch).
 
     Distances between sketches are those of the vectors where there are at most 32 columns, and unbiased estimates of them where
     there are more (Charikar, Chen, Farach-Colton 2002; Weinberger et al., Feature Hashing for Large Scale Multitask Learning, 2009).
     """
 
-    def __init__(self, columns: Sequence[int] = ()) -> None:
+    def __init__(self, columns: Sequence[int] = (), width: int = WIDTH) -> None:
         """Start with these columns."""
+        self._width = width
         self._own = {column: place for place, column in enumerate(columns)}
 
     @property
@@ -39,7 +40,7 @@ class Sketch:
 
     def of(self, vector: Vector) -> Row:
         """Return the sketch of a vector; string values count as columns of their own. New columns take the places that are left."""
-        cells = [0.0] * WIDTH
+        cells = [0.0] * self._width
         own = self._own
         for name, value in vector.items():
             if name == ARRAYS:
@@ -50,10 +51,10 @@ class Sketch:
             column = crc32(name.encode())
             place = own.get(column)
             if place is None:
-                if len(own) < WIDTH:
+                if len(own) < self._width:
                     place = own[column] = len(own)
                 else:
-                    place = column % WIDTH
+                    place = column % self._width
                     value = value if column & 0x8000_0000 else -value  # noqa: PLW2901 - its sign
             cells[place] += value if -_FAR < value < _FAR else _FAR if value > 0 else -_FAR
         return np.array(cells, dtype=np.float32)

@@ -12,6 +12,7 @@ from service.core.errors import UnknownStream
 from service.core.events import Asked, Configured, Erased, Event, Labelled, Retracted, Withdrawn
 from service.core.features import Features
 from service.core.open_queries import OpenQueries, Sample, Vote
+from service.core.records import CHOSEN
 from service.core.stated import Probabilities
 from service.core.times import rfc3339
 
@@ -38,8 +39,9 @@ class Given(msgspec.Struct, frozen=True):
 class Row(msgspec.Struct, frozen=True, omit_defaults=True):
     """A labelled sample. The parts of its question are None where it was not asked about; times are RFC 3339 in UTC.
 
-    `label` is the settled one, `labeler` the first whose standing answer it is, `probability` the propensity of asking.
-    `probabilities` are those that a model of the caller's own gave the sample, where any came with it.
+    `label` is the settled one, `labeler` the first whose standing answer it is, `probability` the propensity of asking, which there is
+    none of where no coin decided (`pool`, `synthetic`). A `synthetic` sample never was. `probabilities` are those that a model of the
+    caller's own gave the sample, where any came with it.
     """
 
     sample_id: str
@@ -49,6 +51,7 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True):
     labeled_at: str
     learned_at: str
     asked: bool
+    synthetic: bool
     probability: float | None
     reason: str | None
     utility: float | None
@@ -146,11 +149,15 @@ def _row(settling: _Settling, question: Asked | None) -> Row:
 
 def _asking(question: Asked | None) -> dict[str, Any]:
     if question is None:
-        return dict.fromkeys(("probability", "reason", "utility", "predicted", "confidence", "asked_at")) | {"asked": False}
+        return dict.fromkeys(("probability", "reason", "utility", "predicted", "confidence", "asked_at")) | {
+            "asked": False,
+            "synthetic": False,
+        }
     query, prediction = question.decision.query, question.decision.prediction
     return {
         "asked": True,
-        "probability": query.probability,
+        "synthetic": question.decision.synthetic,
+        "probability": None if query.reason in CHOSEN else query.probability,
         "reason": query.reason,
         "utility": query.utility,
         "predicted": prediction.label,

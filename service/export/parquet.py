@@ -27,6 +27,7 @@ _FIXED = {
     "labeled_at": _TIME,
     "learned_at": _TIME,
     "asked": pa.bool_(),
+    "synthetic": pa.bool_(),
     "probability": pa.float64(),
     "reason": pa.string(),
     "utility": pa.float64(),

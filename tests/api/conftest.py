@@ -15,8 +15,10 @@ MAX_BODY = 10_000
 async def client(build):
     """A client of an app over fakes, with a stream `s` that asks about everything; `client.house` is what stands behind it."""
     house = build()
-    observer, render = metrics(house.engine.learners, house.engine.claimed, estimates=house.engine.appraisal.estimates)
-    for part in (house.engine.flow, house.engine.questions, house.engine.erasure):
+    observer, render = metrics(
+        house.engine.learners, house.engine.claimed, estimates=house.engine.appraisal.estimates, pools=house.engine.pools
+    )
+    for part in (house.engine.flow, house.engine.questions, house.engine.choosing, house.engine.erasure):
         part._observers = [house.observer, observer]
     house.engine.administration._forget = [*house.engine.administration._forget, observer.forget]
     guard = Guard()

@@ -45,6 +45,11 @@ def claim(body, pointer="#", status=422, headers=JSON):
     return Bad("POST", f"{QUERIES}/claim", body, status, pointer, headers)
 
 
+def pooled(kind, body, pointer="#", status=422, headers=JSON):
+    """A bad call for questions."""
+    return Bad("POST", f"/v1/streams/s/pool/{kind}", body, status, pointer, headers)
+
+
 def put(body, pointer="#", status=422, headers=JSON):
     """A bad configuration for a new stream."""
     return Bad("PUT", "/v1/streams/t", body, status, pointer, headers)
@@ -280,6 +285,19 @@ BAD = {
     "claim for longer than a day": claim(b'{"labeler": "u", "lease": 86401}', "#/lease"),
     "claim for half a second": claim(b'{"labeler": "u", "lease": 0.5}', "#/lease"),
     "claim with an unknown field": claim(b'{"labeler": "u", "for": 5}', "#/for"),
+    "batch of none": pooled("select", b'{"n": 0}', "#/n"),
+    "batch of 501": pooled("select", b'{"n": 501}', "#/n"),
+    "batch of half a question": pooled("select", b'{"n": 1.5}', "#/n"),
+    "batch with an unknown field": pooled("select", b'{"n": 5, "for": 5}', "#/for"),
+    "batch without a body": pooled("select", b""),
+    "batch as text": pooled("select", b"{}", None, 415, {"Content-Type": "text/plain"}),
+    "101 made samples": pooled("synthesise", b'{"n": 101}', "#/n"),
+    "made samples that are perhaps asked": pooled("synthesise", b'{"ask": "perhaps"}', "#/ask"),
+    "made samples of one class": pooled("synthesise", b"{}", None, 409),
+    "pool of a stream that is not there": get("/v1/streams/nope/pool", 404),
+    "pool below nothing": put(b'{"pool": {"size": -1}}', "#/pool/size"),
+    "pool of everything": put(b'{"pool": {"size": 10001}}', "#/pool/size"),
+    "pool of the best": put(b'{"pool": {"keep": "best"}}', "#/pool/keep"),
     "claim named twice": claim(b'{"labeler": "u", "labeler": "v"}', "#/labeler"),
     "claim as text": claim(b'{"labeler": "u"}', None, 415, {"Content-Type": "text/plain"}),
     "claim of an unknown stream": Bad("POST", "/v1/streams/none/queries/claim", b'{"labeler": "u"}', 404),

@@ -100,6 +100,24 @@ async def test_a_claimed_question_is_skipped_or_released(client, stream):
     assert (await client.release(stream, "b", "u17")).outcome == "released"
 
 
+async def test_a_batch_is_picked_and_samples_are_made(client, stream):
+    """What the pool has becomes questions, and so does what never was."""
+    await client.patch(stream, {"budget": {"rate": 0.0, "burst": 0}})
+    for number in range(40):
+        await client.sample(stream, {"x": number - 20.0}, sample_id=f"n{number}")
+    await client.patch(stream, {"budget": {"burst": 21}})
+    before = await client.pool(stream)
+    found = await client.select(stream, 20)
+    for question in found.queries:
+        await client.label(stream, question.sample_id, question.features["x"] > 0)
+    made = await client.synthesise(stream, 2)
+    (waiting,) = await client.queries(stream)
+
+    assert (before.samples, len(found.queries), found.refused) == (40, 20, {})
+    assert (made.refused, [one.sample_id for one in made.samples]) == ({"budget": 1}, [waiting.sample_id])
+    assert (waiting.synthetic, (await client.sample_state(stream, waiting.sample_id)).synthetic) == (True, True)
+
+
 async def test_an_erased_sample_is_gone(client, stream):
     """Erasing gives the same answer however often it is sent; what was never there is not found."""
     await client.sample(stream, {"x": 1}, sample_id="a")

@@ -108,6 +108,7 @@ def evaluate(view: View, config: StreamConfig) -> Evaluation:
     long = recent(view, LONG, disabled=disabled)
     _, rows = view.window(LONG)
     claimed = quality(rows, view.labels) if long.reason is None else NOTHING
+    bought = since.answered + view.chosen
     return Evaluation(
         long.covers,
         _figures(view, long, LONG),
@@ -115,7 +116,7 @@ def evaluate(view: View, config: StreamConfig) -> Evaluation:
         _figures(view, since, None),
         claimed.classes,
         parts(rows, view.slices),
-        Spent(since.answered, None if budget.price is None else price_of(since.answered, budget.price), budget.currency),
+        Spent(bought, None if budget.price is None else price_of(bought, budget.price), budget.currency),
         _relayed() if config.model.type == EXTERNAL else saved(view, since, budget.price),
     )
 
@@ -126,7 +127,7 @@ def saved(view: View, since: Estimate, price: float | None) -> Saved:
         return Saved(None, None, None, None, None, since.reason)
     found = needed(view.total, view.rows)
     random, low, high = (None if end is None else round(end) for end in found[:3])
-    more, least, most = (None if end is None else end - since.answered for end in (random, low, high))
+    more, least, most = (None if end is None else end - since.answered - view.chosen for end in (random, low, high))
     money = None if price is None or more is None else price_of(more, price)
     return Saved(random, more, least, most, money, found.reason)
 

@@ -96,13 +96,14 @@ class View:
     rows: Rows
     labels: Sequence[str]
     slices: Sequence[str]
+    chosen: int = 0  # answers to questions that no coin decided: they cost as much, and nothing else is claimed from them
 
     @classmethod
-    def of(cls, seen: int, traffic: Traffic, evidence: Evidence) -> "View":
+    def of(cls, seen: int, traffic: Traffic, evidence: Evidence, chosen: int = 0) -> "View":
         """Copy what is needed for windows."""
         first = int(np.searchsorted(np.frombuffer(evidence.places, np.uint64), np.uint64(max(0, seen - HISTORY))))
         trail, rows = [*evidence.trail, (seen, *traffic.state())], _rows(evidence, first, len(evidence))
-        return cls(seen, trail, first, rows, list(evidence.labels), evidence.slices)
+        return cls(seen, trail, first, rows, list(evidence.labels), evidence.slices, chosen)
 
     def after(self, older: Sequence[Rows], labels: Sequence[str]) -> "View":
         """Return it with the rows before its own, and the labels as they were when the last of them was copied."""
