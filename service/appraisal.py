@@ -7,7 +7,8 @@ import asyncio
 import time
 from collections.abc import Iterator
 
-from service.core.evaluation import LONG, Estimate, Evaluation, evaluate, recent
+from service.core.evaluation import LONG, ErrorsEvaluation, Estimate, Evaluation, evaluate, evaluate_errors, recent
+from service.core.tasks import REGRESSION
 from service.streams import Live, Streams
 
 _EVERY = 10.0  # seconds between looks at a stream for its metrics, which take a third of a millisecond
@@ -22,17 +23,18 @@ class Appraisal:
         self._looked: dict[str, tuple[float, int, int]] = {}  # when, after how many samples and changes
         self._found: dict[str, Estimate] = {}
 
-    async def evaluation(self, stream: str) -> Evaluation:
+    async def evaluation(self, stream: str) -> Evaluation | ErrorsEvaluation:
         """All that may be said of a stream; raises `UnknownStream`."""
         learner = self._streams[stream].learner
-        return await asyncio.to_thread(evaluate, learner.view(whole=True), learner.config)
+        tell = evaluate_errors if learner.config.task == REGRESSION else evaluate
+        return await asyncio.to_thread(tell, learner.view(whole=True), learner.config)
 
     def look(self, live: Live) -> None:
         """Estimate a stream's accuracy for the metrics, if it moved and was not looked at for a while."""
         evidence, now = live.learner.evidence, time.monotonic()
         before, *state = self._looked.get(live.name, (-_EVERY, -1, -1))
         moved = [live.learner.budget.seen, evidence.changes]
-        if moved != state and now - before >= _EVERY:
+        if live.learner.config.task != REGRESSION and moved != state and now - before >= _EVERY:
             self._looked[live.name] = now, live.learner.budget.seen, evidence.changes
             self._found[live.name] = recent(live.learner.view(), LONG)
 

@@ -8,7 +8,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -18,6 +18,7 @@ from service.core.errors import Conflict, Invalid, UnknownSample, UnknownStream
 from service.core.events import NOWHERE, Event, Labelled, Origin, Retracted
 from service.core.features import Features
 from service.core.records import Decision, Outcome
+from service.core.tasks import text_of
 from service.erasure import Erasure, refuse_erased
 from service.holdings import Held, Holdings, not_held, same
 from service.journal import Committed, Journal, folded
@@ -187,6 +188,10 @@ class Flow:
         return self._journal.append(live.name, event)
 
     # --- labels --------------------------------------------------------------------------------------------------------------
+
+    def label_text(self, stream: str, value: Any) -> str:
+        """The text that is a label's identity in a stream; raises `UnknownStream`, and `Invalid` for what its task does not take."""
+        return text_of(self._streams[stream].learner.config.task, value)
 
     async def label(
         self, stream: str, sample_id: str, label: str, labeler: str = "", features: Features | None = None, labeled_at: str | None = None

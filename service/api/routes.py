@@ -121,7 +121,7 @@ class Routes:
         erased = sample is not None and sample.erased
         if decision is None:
             return _json(HeldOut(sample_id, stream, None, None, None, question, labels, erased))
-        prediction = None if erased else decision.prediction
+        prediction = None if erased else decision.said
         return _json(HeldOut(sample_id, stream, decision.model_version, prediction, decision.query, question, labels, erased))
 
     async def delete_sample(self, stream: Stream, sample_id: SampleId) -> Response:

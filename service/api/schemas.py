@@ -9,7 +9,7 @@ from service.api import text
 from service.core.config import StreamConfig, invalid_from
 from service.core.errors import Invalid
 from service.core.features import MAX_FEATURES, MAX_MAGNITUDE, MAX_NAME, MAX_TEXT
-from service.core.records import Outcome, Prediction, Query
+from service.core.records import Outcome, Query
 from service.core.times import rfc3339
 from service.questions import Waiting
 
@@ -31,7 +31,10 @@ Id = Annotated[str, msgspec.Meta(extra_json_schema=text.ID)]
 Labeler = Annotated[str, msgspec.Meta(extra_json_schema=text.LABELER)]
 Person = Annotated[str, msgspec.Meta(extra_json_schema={**text.LABELER, "minLength": 1})]
 Reason = Annotated[str, msgspec.Meta(extra_json_schema=text.REASON)]
-Label = Annotated[Any, msgspec.Meta(extra_json_schema=text.LABEL)]
+Label = Annotated[Any, msgspec.Meta(extra_json_schema=text.LABEL_OR_NUMBER)]
+# A `Prediction`, or of a regression stream a `Forecast`: no tag tells them apart, which a type would need.
+Said = Annotated[Any, msgspec.Meta(extra_json_schema=text.SAID)]
+SaidOrNone = Annotated[Any, msgspec.Meta(extra_json_schema={"anyOf": [*text.SAID["anyOf"], {"type": "null"}]})]
 
 
 class SampleIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
@@ -48,7 +51,7 @@ class SampleOut(msgspec.Struct, frozen=True):
     id: str
     stream: str
     model_version: int
-    prediction: Prediction
+    prediction: Said
     query: Query
     replayed: bool
 
@@ -104,7 +107,7 @@ class HeldOut(msgspec.Struct, frozen=True, omit_defaults=True):
     id: str
     stream: str
     model_version: int | None
-    prediction: Prediction | None
+    prediction: SaidOrNone
     query: Query | None
     question: Question | None
     labels: list[LabelGiven]
@@ -152,7 +155,7 @@ class QueryOut(msgspec.Struct, frozen=True):
 
     sample_id: str
     features: dict[str, Any]
-    prediction: Prediction
+    prediction: Said
     utility: float
     reason: str
     asked_at: str
@@ -221,7 +224,7 @@ def question_of(waiting: Waiting) -> QueryOut:
     return QueryOut(
         decision.id,
         event.features,
-        decision.prediction,
+        decision.said,
         decision.query.utility,
         decision.query.reason,
         rfc3339(sample.asked_at),

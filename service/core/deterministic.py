@@ -1,4 +1,4 @@
-"""River's classifiers where River itself depends on set order, changes when it predicts, or grows for ever. No model of our own is here.
+"""River's models where River itself depends on set order, changes when it predicts, or grows for ever. No model of our own is here.
 
 Each subclass keeps River's name and parameters; its docstring says what River does and why that cannot stay:
 
@@ -87,6 +87,9 @@ class _ForestTree(_BoundedGrowth, adaptive_random_forest.BaseTreeClassifier):
 _FOREST_TREE = [name for name in inspect.signature(adaptive_random_forest.BaseTreeClassifier).parameters if name != "rng"]
 
 
+_REGRESSION_FOREST_TREE = [name for name in inspect.signature(adaptive_random_forest.BaseTreeRegressor).parameters if name != "rng"]
+
+
 class ARFClassifier(forest.ARFClassifier):
     """Bounded, and made by the first label, not by the first prediction."""
 
@@ -95,6 +98,24 @@ class ARFClassifier(forest.ARFClassifier):
 
     def _new_base_model(self) -> Any:
         return _ForestTree(**{name: getattr(self, name) for name in _FOREST_TREE}, rng=self._rng)
+
+
+class HoeffdingTreeRegressor(_BoundedGrowth, tree.HoeffdingTreeRegressor):
+    """Bounded."""
+
+
+class _RegressionForestTree(_BoundedGrowth, adaptive_random_forest.BaseTreeRegressor):
+    """A member of `ARFRegressor`, bounded."""
+
+
+class ARFRegressor(forest.ARFRegressor):
+    """Bounded, and made by the first label, not by the first prediction."""
+
+    def predict_one(self, x: Sample) -> float:
+        return float(super().predict_one(x)) if len(self) else 0.0
+
+    def _new_base_model(self) -> Any:
+        return _RegressionForestTree(**{name: getattr(self, name) for name in _REGRESSION_FOREST_TREE}, rng=self._rng)
 
 
 class SRPClassifier(ensemble.SRPClassifier):

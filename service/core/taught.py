@@ -3,11 +3,13 @@
 import copy
 from collections.abc import Iterable
 
+from msgspec import UNSET, UnsetType
+
 from service.core.columns import Vector
 from service.core.companions import Companion, Evidence, members_of
 from service.core.events import Labelled
 from service.core.knowing import Knowing, Model, is_linear
-from service.core.records import Lesson, Prediction
+from service.core.records import Forecast, Lesson, Prediction
 from service.core.vectoriser import Vectoriser
 
 
@@ -39,7 +41,16 @@ class Taught(Knowing):
         """Learn an answer, and so do the arms that may; False where the label is unlearnable."""
         for arm in self.arms[: answer.arms]:
             arm.teach(vector, lesson.label)
-        return self.teach(vector, *lesson)
+        return self.teach(vector, lesson.label, lesson.weight)
+
+    @property
+    def cold(self) -> bool:
+        """Whether too little is known to be unsure of anything: nothing can be unsure of one class."""
+        return len(self.classes) < 2  # noqa: PLR2004 - the same
+
+    def told(self, said: dict[str, float]) -> tuple[Prediction, Forecast | UnsetType]:
+        """Put what `predict` gave into the shape of answers."""
+        return Prediction.of(said), UNSET
 
     def guesses(self, vector: Vector) -> list[str | None]:
         """Return what each arm takes a sample for."""

@@ -11,6 +11,7 @@ from service.core.errors import UnknownStream
 from service.core.events import Asked, Configured, Erased, Event, Labelled, Retracted, Withdrawn
 from service.core.features import Features
 from service.core.open_queries import OpenQueries, Sample, Vote
+from service.core.records import Prediction
 from service.core.times import rfc3339
 
 _BATCH = 500  # questions that are read at once
@@ -142,13 +143,13 @@ def _row(settling: _Settling, question: Asked | None) -> Row:
 def _asking(question: Asked | None) -> dict[str, Any]:
     if question is None:
         return dict.fromkeys(("probability", "reason", "utility", "predicted", "confidence", "asked_at")) | {"asked": False}
-    query, prediction = question.decision.query, question.decision.prediction
+    query, said = question.decision.query, question.decision.said
     return {
         "asked": True,
         "probability": query.probability,
         "reason": query.reason,
         "utility": query.utility,
-        "predicted": prediction.label,
-        "confidence": prediction.confidence,
+        "predicted": said.label if isinstance(said, Prediction) else None if said.value is None else repr(said.value),
+        "confidence": said.confidence if isinstance(said, Prediction) else None,
         "asked_at": rfc3339(question.at),
     }

@@ -30,6 +30,7 @@ class Rows:
     predicted: Codes
     truths: Codes
     losses: Floats
+    inside: NDArray[np.uint8]
     guesses: Sequence[Codes]
     parts: Sequence[tuple[str, ...]]
 
@@ -47,6 +48,7 @@ class Rows:
             self.predicted[at],
             self.truths[at],
             self.losses[at],
+            self.inside[at],
             [guess[at] for guess in self.guesses],
             [self.parts[row] for row in at.tolist()] if self.parts else [],
         )
@@ -129,6 +131,7 @@ def _rows(evidence: Evidence, first: int) -> Rows:
         np.frombuffer(evidence.predicted, np.int32)[first:].copy(),
         np.frombuffer(evidence.truths, np.int32)[first:].copy(),
         np.frombuffer(evidence.losses)[first:].copy(),
+        np.frombuffer(evidence.inside, np.uint8)[first:].copy(),
         guesses,
         evidence.parts[first:] if evidence.slices else [],
     )
