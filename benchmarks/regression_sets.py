@@ -28,7 +28,9 @@ def water_flow() -> Iterator[Pair]:
     for x, y in datasets.WaterFlow():
         time = x["Time"]
         day, week = time.hour / 24.0, (time.weekday() + time.hour / 24.0) / 7.0
-        waves = {f"{wave.__name__} {times} a day": wave(2.0 * math.pi * times * day) for times in (1, 2, 3) for wave in (math.sin, math.cos)}
+        waves = {
+            f"{wave.__name__} {times} a day": wave(2.0 * math.pi * times * day) for times in (1, 2, 3) for wave in (math.sin, math.cos)
+        }
         yield {**waves, "sin a week": math.sin(2.0 * math.pi * week), "cos a week": math.cos(2.0 * math.pi * week)}, y
 
 

@@ -1,7 +1,7 @@
 """What a stream's task means for its configuration: which models and measures fit, and what is taken where nothing is said."""
 
+import re
 from collections.abc import Mapping
-from math import isfinite
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -12,6 +12,8 @@ from service.core.measures import MEASURES, NUMERIC
 from service.core.models import MODELS
 from service.core.regressors import REGRESSORS
 
+_NUMBER = re.compile(r" *[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)? *")
+_LONGEST = 400  # characters of a number
 REGRESSION: Task = "regression"
 
 
@@ -25,7 +27,7 @@ class Fitting(NamedTuple):
 
 
 TASKS: Mapping[Task, Fitting] = MappingProxyType(
-    {"classification": Fitting(MODELS, MEASURES, "logistic", "margin"), REGRESSION: Fitting(REGRESSORS, NUMERIC, "linear", "variance")}
+    {"classification": Fitting(MODELS, MEASURES, "logistic", "margin"), REGRESSION: Fitting(REGRESSORS, NUMERIC, "linear", "gsx")}
 )
 
 
@@ -33,7 +35,7 @@ def with_defaults(raw: Mapping[str, Any]) -> Mapping[str, Any]:
     """A raw configuration with the model and the measure of its task, where it is regression and names none.
 
     >>> with_defaults({"task": "regression", "query": {"rule": "random"}})["query"]
-    {'measure': 'variance', 'rule': 'random'}
+    {'measure': 'gsx', 'rule': 'random'}
     """
     if raw.get("task") != REGRESSION:
         return raw
@@ -60,12 +62,16 @@ def check_task(config: StreamConfig) -> None:
 def number_text(value: Any, pointer: str = "/label") -> str:
     """Return the text of a number that is the label's identity; raises `Invalid` for what is no finite number.
 
-    >>> number_text(1), number_text(1.0), number_text(-0.0)
+    A text that is a number counts as one: files and labelling tools send what was typed.
+
+    >>> number_text(1), number_text("1e0"), number_text(-0.0)
     ('1.0', '1.0', '0.0')
     """
+    if isinstance(value, str) and len(value) <= _LONGEST and _NUMBER.fullmatch(value):
+        value = float(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise Invalid(pointer, "a label of a regression stream is a number")
-    if not isfinite(value) or not -MAX_MAGNITUDE <= value <= MAX_MAGNITUDE:
+    if not -MAX_MAGNITUDE <= value <= MAX_MAGNITUDE:  # refuses NaN as well
         raise Invalid(pointer, "a label is a finite number of a magnitude of at most 1e100")
     return repr(float(value) + 0.0)  # of both zeros the positive one
 

@@ -44,6 +44,10 @@ class ErrorsRun(msgspec.Struct, frozen=True):
         """Labels bought a sample."""
         return self.labels / self.n if self.n else 0.0
 
+    def errors_or(self, unknown: float) -> list[float]:
+        """The errors, with another figure where nothing was predicted yet."""
+        return [unknown if isnan(error) else error for error in self.errors]
+
     @property
     def known(self) -> list[float]:
         """The errors of the samples with a prediction."""

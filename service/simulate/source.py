@@ -5,12 +5,14 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from math import isfinite
 from pathlib import Path
+from statistics import fmean, median
 from sys import intern
 from typing import Any, NamedTuple
 
-from service.core.config import MAX_CLASSES
+from service.core.config import MAX_CLASSES, Task
 from service.core.errors import Invalid
 from service.core.features import Features, Scalar, check_features, label_text
+from service.core.tasks import REGRESSION, number_text
 from service.simulate.run import Pair
 from service.tabular import BadFile, Row, columns, table, value
 
@@ -20,14 +22,17 @@ _MOST_ROWS = 200_000  # unless told otherwise
 _MOST_CELLS = 3_000_000  # the same; a third of a gigabyte in every process
 _PROSE = 4  # words of a cell, in the mean, that make a column prose
 _LOOKED_AT = 200  # rows
+_NOTICED = 2_000  # rows by which the task is told
+_CLASSES = 50  # different whole numbers; more of them are no classes
 
 
 class Source(NamedTuple):
-    """A file, the column of its labels, and how many rows are read of it."""
+    """A file, the column of its labels, how many rows are read of it, and whether labels are classes or numbers."""
 
     path: Path
     label: str
     limit: int
+    task: Task = "classification"
 
 
 class Survey(NamedTuple):
@@ -38,15 +43,31 @@ class Survey(NamedTuple):
     classes: dict[str, int]
     features: Sequence[str]
     prose: Sequence[str]
+    numbers: Sequence[float] = ()  # the labels in order of size, where they are numbers
 
     @property
-    def majority(self) -> tuple[str, float]:
-        """The most frequent class, and its share."""
+    def constant(self) -> tuple[str, float]:
+        """What is best said of every sample alike, and its score: the most frequent class and its share, or the median and its error."""
+        if self.numbers:
+            middle = median(self.numbers)
+            return f"{middle:g}", -fmean(abs(label - middle) for label in self.numbers)
         name = max(self.classes, key=self.classes.__getitem__)
-        return name, self.classes[name] / self.rows
+        return repr(name), self.classes[name] / self.rows
+
+    @property
+    def about(self) -> str:
+        """What the labels are."""
+        said, score = self.constant
+        if self.numbers:
+            return f"numbers from {self.numbers[0]:g} to {self.numbers[-1]:g} (regression; --task classification makes classes of them)"
+        return f"{len(self.classes)} classes, {said} in {_percent(score)} of the rows"
 
 
-def source(path: Path, label: str | None, rows: int | None) -> Source:
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}".removesuffix(".0") + " %"
+
+
+def source(path: Path, label: str | None, rows: int | None, task: Task | None = "classification") -> Source:
     """Find the column of the labels: the one named, one called as labels are, or the last. Raises `BadFile`."""
     names = columns(path)
     if not names:
@@ -54,7 +75,21 @@ def source(path: Path, label: str | None, rows: int | None) -> Source:
     if label is not None and label not in names:
         raise BadFile(f"{path.name} has no column {label!r}; there are {', '.join(names)}")
     found = label if label is not None else label_among(names)
-    return Source(path, found, rows or min(_MOST_ROWS, max(1, _MOST_CELLS // len(names))))
+    limit = rows or min(_MOST_ROWS, max(1, _MOST_CELLS // len(names)))
+    return Source(path, found, limit, task or _noticed(path, found))
+
+
+def _noticed(path: Path, label: str) -> Task:
+    """The task that a column of labels is for, by its first rows: numbers with a fraction, or too many of them to be classes."""
+    seen: set[float] = set()
+    with table(path, (label,)) as rows:
+        for row in islice(rows.rows, _NOTICED):
+            raw = row.cells[label]
+            number = value(raw) if isinstance(raw, str) else raw
+            if number.__class__ not in (int, float):
+                return "classification"
+            seen.add(float(number or 0.0))
+    return REGRESSION if len(seen) > _CLASSES or any(not number.is_integer() for number in seen if isfinite(number)) else "classification"
 
 
 def label_among(names: Sequence[str]) -> str:
@@ -77,18 +112,31 @@ def samples(origin: Source) -> Iterator[Pair]:
 def survey(origin: Source) -> Survey:
     """Read everything once, keep nothing, and raise `BadFile` where it is of no use: no rows, one class, numbers for labels."""
     classes: Counter[str] = Counter()
+    numbers: list[float] = []
     first: list[Features] = []
     with table(origin.path, (origin.label,)) as rows:
         for features, label in map(_Reader(origin).pair, islice(rows.rows, origin.limit)):
-            classes[str(label)] += 1
+            if origin.task == REGRESSION:
+                numbers.append(float(label))
+            else:
+                classes[str(label)] += 1
             if len(first) < _LOOKED_AT:
                 first.append(features)
         cut = next(rows.rows, None) is not None
-    _check_classes(origin, classes)
+    if origin.task == REGRESSION:
+        _check_numbers(origin, numbers)
+    else:
+        _check_classes(origin, classes)
     names = list(dict.fromkeys(name for features in first for name in features))
     if not names:
         raise BadFile(f"{origin.path.name} has no column beside the label {origin.label!r}: there is nothing to predict from")
-    return Survey(classes.total(), cut, dict(classes), names, [name for name in names if _is_prose(name, first)])
+    prose = [name for name in names if _is_prose(name, first)]
+    return Survey(classes.total() + len(numbers), cut, dict(classes), names, prose, sorted(numbers))
+
+
+def _check_numbers(origin: Source, numbers: Sequence[float]) -> None:
+    if len(set(numbers)) == 1:
+        raise BadFile(f"{origin.path.name}: column {origin.label!r} says {numbers[0]:g} in every row: there is nothing to predict")
 
 
 def _check_classes(origin: Source, classes: Counter[str]) -> None:
@@ -110,13 +158,14 @@ class _Reader:
     def __init__(self, origin: Source) -> None:
         self._origin = origin
         self._labels: dict[Any, str] = {}
+        self._numbers = origin.task == REGRESSION
         self._csv = ".csv" in origin.path.suffixes[-2:]
 
     def pair(self, row: Row) -> Pair:
         cells = row.cells
         raw = cells.pop(self._origin.label)
         known = self._labels.get(raw) if isinstance(raw, str) else None
-        label = known if known is not None else self._label(raw, row.line)
+        label: str | float = known if known is not None else self._number(raw, row.line) if self._numbers else self._label(raw, row.line)
         features = {name: _scalar(cell) for name, cell in cells.items()}
         try:
             check_features(features, "")
@@ -124,13 +173,19 @@ class _Reader:
             raise self._bad(row.line, f"column {error.pointer.removeprefix('/')!r}: {error.detail}") from None
         return features, label
 
+    def _number(self, raw: Any, line: int) -> float:
+        try:
+            return float(number_text(raw))
+        except Invalid:
+            raise self._bad(line, f"the label {raw!r} is no finite number; take such rows out, or use --task classification") from None
+
     def _label(self, raw: Any, line: int) -> str:
         looks = value(raw) if self._csv and isinstance(raw, str) else raw
         if looks is None or (isinstance(looks, float) and not isfinite(looks)):
             raise self._bad(line, f"there is no label in column {self._origin.label!r}; take rows without one out of the file")
         if isinstance(looks, float) and not (self._csv and looks.is_integer()):
-            advice = "make classes of it, or name another column with --label"
-            raise self._bad(line, f"the label {raw!r} is a number with a fraction, and askwhen predicts classes: {advice}")
+            advice = "make classes of it, use --task regression, or name another column with --label"
+            raise self._bad(line, f"the label {raw!r} is a number with a fraction, and classes have none: {advice}")
         try:
             text = intern(label_text(raw))
         except Invalid as error:
