@@ -13,6 +13,7 @@ Each subclass keeps River's name and parameters; its docstring says what River d
 # ruff: noqa: D102 - River is untyped; a method does what River's does, except for what its class's docstring says
 
 import inspect
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -20,6 +21,7 @@ from typing import Any, TypeAlias
 
 from river import drift, ensemble, forest, linear_model, multiclass, neighbors, tree
 from river.forest import adaptive_random_forest
+from river.tree.splitter import qo_splitter
 
 from service.core.transformers import copied
 
@@ -116,6 +118,43 @@ class ARFRegressor(forest.ARFRegressor):
 
     def _new_base_model(self) -> Any:
         return _RegressionForestTree(**{name: getattr(self, name) for name in _REGRESSION_FOREST_TREE}, rng=self._rng)
+
+
+class _Slot(qo_splitter.Slot):
+    """Finds its way of updating by itself; a bound method in the state is no data. Targets are single numbers here."""
+
+    __slots__ = ()
+
+    @property
+    def _update_estimator(self) -> Callable[..., None]:
+        way: Callable[..., None] = self._update_estimator_univariate
+        return way
+
+    @_update_estimator.setter
+    def _update_estimator(self, way: Callable[..., None]) -> None:
+        """Ignored: River's constructor sets it."""
+
+    def __getstate__(self) -> tuple[None, dict[str, Any]]:
+        return None, {name: getattr(self, name) for name in ("x_stats", "y_stats", "is_single_target")}
+
+
+class _FeatureQuantizer(qo_splitter.FeatureQuantizer):
+    """Of such slots."""
+
+    def update(self, x: float, y: Any, weight: float) -> None:
+        index = math.floor(x / self.radius)
+        if index in self.hash:
+            self.hash[index].update(x, y, weight)
+        else:
+            self.hash[index] = _Slot(x, y, weight)
+
+
+class QOSplitter(qo_splitter.QOSplitter):
+    """Its slots can be snapshot."""
+
+    def __init__(self, radius: float = 0.25, allow_multiway_splits: bool = False) -> None:
+        super().__init__(radius, allow_multiway_splits)
+        self._quantizer = _FeatureQuantizer(radius)
 
 
 class SRPClassifier(ensemble.SRPClassifier):

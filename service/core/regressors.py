@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from river import neighbors
-from river.tree.splitter import QOSplitter
 
 from service.core import deterministic
 from service.core.linear import Linear
@@ -21,12 +20,12 @@ def _linear(params: Params) -> Built:
 
 def _hoeffding_tree(params: Params) -> Built:
     leaf = Linear(_LEAF_PRIOR, 0.0)
-    return Built(Plain(), deterministic.HoeffdingTreeRegressor(**params, leaf_model=leaf, splitter=QOSplitter(_RADIUS)))
+    return Built(Plain(), deterministic.HoeffdingTreeRegressor(**params, leaf_model=leaf, splitter=deterministic.QOSplitter(_RADIUS)))
 
 
 def _adaptive_random_forest(params: Params) -> Built:
     leaf = Linear(_LEAF_PRIOR, 0.0)
-    return Built(Plain(), deterministic.ARFRegressor(**params, leaf_model=leaf, splitter=QOSplitter(_RADIUS), seed=SEED))
+    return Built(Plain(), deterministic.ARFRegressor(**params, leaf_model=leaf, splitter=deterministic.QOSplitter(_RADIUS), seed=SEED))
 
 
 def _knn(params: Params) -> Built:

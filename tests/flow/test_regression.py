@@ -28,7 +28,7 @@ async def teach(house, rng, count, prefix="s"):
 async def stream(build, model="linear", measure="gsx"):
     """A house with a regression stream that asks about everything."""
     house = build()
-    query = {"measure": measure}
+    query = {"rule": "random", "measure": measure}
     await house.administration.put(
         "s", {"task": "regression", "model": {"type": model}, "query": query, "budget": {"rate": 1.0, "burst": 200}}
     )
