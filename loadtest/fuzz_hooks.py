@@ -6,6 +6,7 @@ from typing import Any
 import schemathesis
 
 HELD = "held"  # a stream that is there before anything is sent
+_BY_STREAM = ("of the stream's classes", "not a number with a fraction", "a label of a regression stream is a number")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 
@@ -44,8 +45,8 @@ def _is_foreseen(case: schemathesis.Case, place: dict[str, str]) -> bool:
         pointer.startswith(("#/model/pipeline/", "#/data_base64"))
         # What a patch makes of a configuration depends on that configuration.
         or case.operation.method.lower() == "patch"
-        # So do the classes that a label may be of.
-        or (pointer.endswith("/label") and "of the stream's classes" in place["detail"])
+        # So do the classes that a label may be of, and whether labels are classes or numbers.
+        or (pointer.endswith("/label") and any(words in place["detail"] for words in _BY_STREAM))
         # JSON Schema counts 1.0 as an integer; the contract does not.
         or _is_whole_float(case.body, pointer)
     )

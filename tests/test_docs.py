@@ -61,6 +61,8 @@ def told(value):
             "model_version",  # a rebuild may end at any moment
             "cursor",
             "confidence",
+            "value",
+            "deviation",
             "probability",
             "utility",
             "threshold",
