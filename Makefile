@@ -138,6 +138,10 @@ pool: setup  ## Compare batches from the pool with random ones, and check sample
 against-margin: setup  ## Compare measures with the default's at the same number of labels
 	$(PY) -m benchmarks.against_margin $(ARGS)
 
+.PHONY: regression
+regression: setup  ## Compare measures with random asking where labels are numbers, and check intervals
+	$(PY) -m benchmarks.regression $(ARGS)
+
 # Without ARGS it writes the tables and the figure of the documents anew.
 .PHONY: label-efficiency
 label-efficiency: setup  ## Compare the default rule with the peers' own code at the same number of labels

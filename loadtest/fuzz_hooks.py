@@ -6,6 +6,7 @@ from typing import Any
 import schemathesis
 
 HELD = "held"  # a stream that is there before anything is sent
+_BY_STREAM = ("of the stream's classes", "not a number with a fraction", "a label of a regression stream is a number")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 
@@ -44,12 +45,12 @@ def _is_foreseen(case: schemathesis.Case, place: dict[str, str]) -> bool:
         pointer.startswith(("#/model/pipeline/", "#/data_base64"))
         # What a patch makes of a configuration depends on that configuration.
         or case.operation.method.lower() == "patch"
-        # So do the classes that a label may be of.
-        or (pointer.endswith("/label") and "of the stream's classes" in place["detail"])
+        # So do the classes that a label may be of, and whether labels are classes or numbers.
+        or (pointer.endswith("/label") and any(words in place["detail"] for words in _BY_STREAM))
         # So do those that a sample may state; that they sum to 1, and that a stream needs them, no schema says.
         or (
             re.search(r"/probabilities(/[^/]*)?$", pointer)
-            and re.search("sum to 1|of the stream's classes|model is `external`", place["detail"])
+            and re.search("sum to 1|of the stream's classes|model is `external`|regression", place["detail"])
         )
         # A committee cannot disagree about a model of the caller's own.
         or (pointer == "#/query/measure" and "`external`" in place["detail"])

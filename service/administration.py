@@ -89,6 +89,9 @@ class Administration:
 
     async def _replace(self, live: Live, config: StreamConfig) -> None:
         learner = live.learner
+        if config.task != learner.config.task:
+            message = "the `task` of a stream cannot change: its labels mean something else; create another stream"
+            raise Conflict(message)
         if config.labels.per_sample != learner.config.labels.per_sample and learner.queries.voted:
             message = "`labels.per_sample` cannot change once there are labels: what they taught depends on it"
             raise Conflict(message)

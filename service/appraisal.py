@@ -7,8 +7,20 @@ import asyncio
 import time
 from collections.abc import Iterator
 
-from service.core.evaluation import LONG, Estimate, Evaluation, Rows, View, evaluate, pieces, recent
+from service.core.evaluation import (
+    LONG,
+    ErrorsEvaluation,
+    Estimate,
+    Evaluation,
+    Rows,
+    View,
+    evaluate,
+    evaluate_errors,
+    pieces,
+    recent,
+)
 from service.core.learner import Learner
+from service.core.tasks import REGRESSION
 from service.streams import Live, Streams
 
 _EVERY = 10.0  # seconds between looks at a stream for its metrics, which take a third of a millisecond
@@ -23,19 +35,20 @@ class Appraisal:
         self._looked: dict[str, tuple[float, int, int]] = {}  # when, after how many samples and changes
         self._found: dict[str, Estimate] = {}
 
-    async def evaluation(self, stream: str) -> Evaluation:
+    async def evaluation(self, stream: str) -> Evaluation | ErrorsEvaluation:
         """All that may be said of a stream; raises `UnknownStream`."""
         learner = self._streams[stream].learner
         view, older = await _history(learner)
         labels, config = list(learner.evidence.labels), learner.config
-        return await asyncio.to_thread(lambda: evaluate(view.after(older, labels), config))
+        tell = evaluate_errors if config.task == REGRESSION else evaluate
+        return await asyncio.to_thread(lambda: tell(view.after(older, labels), config))
 
     def look(self, live: Live) -> None:
         """Estimate a stream's accuracy for the metrics, if it moved and was not looked at for a while."""
         evidence, now = live.learner.evidence, time.monotonic()
         before, *state = self._looked.get(live.name, (-_EVERY, -1, -1))
         moved = [live.learner.budget.seen, evidence.changes]
-        if moved != state and now - before >= _EVERY:
+        if live.learner.config.task != REGRESSION and moved != state and now - before >= _EVERY:
             self._looked[live.name] = now, live.learner.budget.seen, evidence.changes
             self._found[live.name] = recent(live.learner.view(), LONG)
 

@@ -20,6 +20,7 @@ from service.core.features import Features
 from service.core.pool import Passed
 from service.core.records import Decision, Prediction, Reason
 from service.core.stated import Probabilities
+from service.core.tasks import REGRESSION
 from service.core.synthesis import Candidate, Synthetic, integral, margin_of, pairs, reads_text, walk
 from service.erasure import is_erased
 from service.journal import Journal
@@ -62,7 +63,7 @@ class _Wanted(NamedTuple):
     sample_id: str
     features: Features
     origin: Origin
-    probabilities: dict[str, float]  # that the model gives it
+    probabilities: dict[str, float]  # that the model gives it, or its forecast
     stated: Probabilities | None = None
     parents: tuple[str, ...] = ()
 
@@ -90,7 +91,7 @@ class Choosing:
             if not count:
                 return Selection([], refused)
             rows, said = await _looked_at(live, ((one.features, one.probabilities) for _, one in passed))
-            utilities = [1.0 - margin_of(probabilities) if probabilities else 1.0 for probabilities in said]
+            utilities = [_utility(live, one) for one in said]
             places = await asyncio.to_thread(pick, rows, utilities, count, live.learner.budget.seen)
             chosen = [_from_pool(*passed[place], said[place]) for place in places]
             return Selection(await self._ask(live, "pool", chosen, refused), refused)
@@ -148,7 +149,7 @@ class Choosing:
 
     def _submitted(self, live: Live, reason: Reason, one: _Wanted) -> tuple[Asked, Awaitable[Answer]]:
         learner = live.learner
-        utility = 1.0 - margin_of(one.probabilities) if one.probabilities else 1.0
+        utility = _utility(live, one.probabilities)
         decision = learner.chosen(one.sample_id, one.probabilities, utility, reason)
         reserved = self._asking.reserve(live, decision, one.features, one.origin, one.stated, one.parents)
         live.hold(one.sample_id)
@@ -197,6 +198,8 @@ class Choosing:
 
 def _check_walkable(live: Live) -> None:
     learner = live.learner
+    if learner.config.task == REGRESSION:
+        raise Conflict("numbers have no decision boundary to make samples at; use pool/select")
     if learner.taught.relays:
         raise Conflict("samples cannot be made here: only your own model can say where its boundary is; use pool/select")
     if reads_text(learner.config.model):
@@ -224,6 +227,11 @@ def _ways(
     candidates: Sequence[Candidate], rows: Rows, utilities: Sequence[float], anchors: int, seed: int
 ) -> list[tuple[Candidate, Candidate]]:
     return list(pairs(candidates, rows, pick(rows, utilities, min(anchors, len(candidates)), seed)))
+
+
+def _utility(live: Live, said: dict[str, float]) -> float:
+    """How unsure the model is of a sample; where it tells no classes, every sample is as useful, and differences alone choose."""
+    return 1.0 if live.learner.config.task == REGRESSION or not said else 1.0 - margin_of(said)
 
 
 def _predict(live: Live, features: Features) -> dict[str, float]:

@@ -172,10 +172,14 @@ def simulate(
         str | None, typer.Option(help="Column of the labels (default: label, target, class or y, else the last).", show_default=False)
     ] = None,
     model: Annotated[
-        str, typer.Option(help="Model: a name of the catalogue, or JSON as under `model` in a stream's configuration.")
-    ] = "logistic",
+        str,
+        typer.Option(
+            help="Model: a name of the catalogue, or JSON as under `model` in a stream's configuration (default: the task's).",
+            show_default=False,
+        ),
+    ] = "",
     rule: Annotated[list[str] | None, typer.Option(help="Query rule, repeatable (default: all).", show_default=False)] = None,
-    measure: Annotated[str, typer.Option(help="Measure of utility.")] = "margin",
+    measure: Annotated[str, typer.Option(help="Measure of utility (default: the task's).", show_default=False)] = "",
     budget: Annotated[
         list[float] | None,
         typer.Option(
@@ -205,6 +209,10 @@ def simulate(
     jobs: Annotated[
         int | None, typer.Option(min=1, max=256, help="Processes side by side (default: one a core).", show_default=False)
     ] = None,
+    task: Annotated[
+        Literal["classification", "regression"] | None,
+        typer.Option(help="Whether labels are classes or numbers (default: as they look).", show_default=False),
+    ] = None,
 ) -> None:
     """Tell what each query rule and budget would have bought on a labelled file, and which to take.
 
@@ -229,6 +237,7 @@ def simulate(
         report,
         rows,
         jobs,
+        task,
     )
     raise typer.Exit(command.simulate(options))
 

@@ -8,7 +8,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -19,6 +19,7 @@ from service.core.events import NOWHERE, Event, Labelled, Origin, Retracted
 from service.core.features import Features
 from service.core.records import Decision, Outcome
 from service.core.stated import EXTERNAL, Probabilities, check_fits
+from service.core.tasks import REGRESSION, text_of
 from service.erasure import Erasure, refuse_erased
 from service.holdings import Held, Holdings, content, not_held, same
 from service.journal import Committed, Journal, folded
@@ -226,6 +227,10 @@ class Flow:
 
     # --- labels --------------------------------------------------------------------------------------------------------------
 
+    def label_text(self, stream: str, value: Any) -> str:
+        """The text that is a label's identity in a stream; raises `UnknownStream`, and `Invalid` for what its task does not take."""
+        return text_of(self._streams[stream].learner.config.task, value)
+
     async def label(
         self,
         stream: str,
@@ -306,6 +311,8 @@ def _nothing() -> None:
 
 def _check_stated(live: Live, probabilities: Probabilities | None) -> None:
     config = live.learner.config
+    if config.task == REGRESSION and probabilities is not None:
+        raise Invalid("/probabilities", "a regression stream takes no probabilities")
     check_fits(probabilities, config.model.type, config.classes)
 
 

@@ -338,7 +338,7 @@ def test_json_lines_keep_the_kinds_of_their_labels(tmp_path):
         ("labels.csv", "id,truth\n1,a\n", "no column 'label'; there are id, truth"),
         ("labels.csv", "", "no column 'id'; there are none"),
         ("labels.jsonl", '{"id": "a"}\n', "line 1 has no 'label'; there are id"),
-        ("labels.jsonl", '{"id": "a", "label": 0.5}\n', "line 1: an id is a text"),
+        ("labels.jsonl", '{"id": "a", "label": [1]}\n', "line 1: an id is a text"),
         ("labels.jsonl", '{"id": "a", "label": 1}\n{oops\n', "line 2: not a JSON object"),
         ("labels.csv.gz", "id,label\n", "cannot be read"),
         ("labels.xlsx", "", "no table"),

@@ -16,7 +16,7 @@ from service.adapters.prometheus import metrics
 from service.cli import app
 from service.core.catalogue import rule_params
 from service.core.config import BudgetSpec, LabelSpec, PoolSpec, QuerySpec, StreamConfig
-from service.core.measures import INFORMED, MEASURES
+from service.core.measures import INFORMED, MEASURES, NUMERIC
 from service.core.rules import RULES
 from service.settings import Settings
 
@@ -61,6 +61,8 @@ def told(value):
             "model_version",  # a rebuild may end at any moment
             "cursor",
             "confidence",
+            "value",
+            "deviation",
             "probability",
             "utility",
             "threshold",
@@ -179,10 +181,11 @@ def test_links_lead_somewhere(page):
 def test_every_rule_and_measure_is_in_the_tables():
     """Names, and the words for what is asked because of a measure, are those of the code; so are the rules' parameters."""
     table = rows("Rules and measures")
-    measures = {row[0]: row[2] for row in table if row[0] in MEASURES}
+    informed = {**INFORMED, **NUMERIC}
+    measures = {row[0]: row[2] for row in table if row[0] in {*MEASURES, *NUMERIC}}
     rules = {row[0]: {name for name in row[2].split(", ") if name} for row in table if row[0] in RULES}
 
-    assert measures == {name: INFORMED[name].reason if name in INFORMED else "uncertain" for name in MEASURES}
+    assert measures == {name: informed[name].reason if name in informed else "uncertain" for name in (*MEASURES, *NUMERIC)}
     assert rules == {name: set(params) for name, params in rule_params().items()}
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from service.api.text import LABEL
 from service.core.catalogue import describe, measure_params, rule_params
 from service.core.config import MAX_CLASSES, QuerySpec
+from service.core.tasks import REGRESSION, TASKS
 
 Schema = dict[str, Any]
 
@@ -18,13 +19,38 @@ def configuration(generated: Mapping[str, Any]) -> dict[str, Any]:
     catalogue = describe()
     classes = {"type": "array", "items": LABEL, "minItems": 1, "maxItems": MAX_CLASSES, "uniqueItems": True}
     whole = generated["StreamConfig"]
-    whole = {**whole, "properties": {**whole["properties"], "classes": {"anyOf": [classes, _NULL], "default": None}}}
+    properties = {**whole["properties"], "classes": {"anyOf": [classes, _NULL], "default": None}}
+    whole = {**whole, "properties": properties, "anyOf": [_classification(), _regression()]}
     return {
         "StreamConfig": whole,
         "ModelSpec": {**_about(generated["ModelSpec"]), "anyOf": [*_models(catalogue["models"]), _pipeline(generated["ModelSpec"])]},
         "QuerySpec": _query(generated["QuerySpec"]),
         "BudgetSpec": {**generated["BudgetSpec"], "anyOf": _CAPS},
     }
+
+
+def _classification() -> Schema:
+    """What belongs to a stream of classes, which is the default: no model or measure of numbers."""
+    of_numbers = TASKS[REGRESSION]
+    model, measure = ({"enum": list(names)} for names in (of_numbers.models, of_numbers.measures))
+    others = {
+        "model": {"not": {"properties": {"type": model}, "required": ["type"]}},
+        "query": {"not": {"properties": {"measure": measure}, "required": ["measure"]}},
+    }
+    return {"title": "classification", "properties": {"task": {"enum": ["classification"]}, **others}}
+
+
+def _regression() -> Schema:
+    """What belongs to a stream of numbers."""
+    fitting = TASKS[REGRESSION]
+    own = {
+        "task": {"enum": [REGRESSION]},
+        "model": {"properties": {"type": {"enum": list(fitting.models)}}, "required": ["type"]},
+        "query": {"properties": {"measure": {"enum": list(fitting.measures)}}},
+        "classes": _NULL,
+        "labels": {"properties": {"per_sample": {"enum": [1]}}},
+    }
+    return {"title": REGRESSION, "properties": own, "required": ["task"]}
 
 
 # A cap by money needs the price of a label, and stands in for one by count.

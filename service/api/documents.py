@@ -14,10 +14,18 @@ from service.api.parcels import CLOUD_EVENT, CLOUD_EVENTS
 from service.api.replies import JSON, NDJSON
 from service.api.scopes import needed
 from service.core.config import StreamConfig
-from service.core.evaluation import Evaluation
+from service.core.evaluation import ErrorsEvaluation, Evaluation
+from service.core.records import Forecast, Prediction
 from service.guard import Scope
 
 _REF = "#/components/schemas/{name}"
+
+
+class Either(NamedTuple):
+    """An object of one shape or the other."""
+
+    one: Any
+    other: Any
 
 
 class _Shape(NamedTuple):
@@ -52,7 +60,7 @@ _SHAPES: dict[str, _Shape] = {
     "get_pool": _Shape(None, {200: schemas.PoolOut}, _READ),
     "select_from_pool": _Shape(schemas.SelectIn, {200: schemas.SelectOut}, _WRITE),
     "synthesise": _Shape(schemas.SynthesiseIn, {200: schemas.SynthesiseOut}, (409, *_WRITE)),
-    "get_evaluation": _Shape(None, {200: Evaluation}, _READ),
+    "get_evaluation": _Shape(None, {200: Either(Evaluation, ErrorsEvaluation)}, _READ),
     "catalogue": _Shape(None, {200: dict[str, Any]}),
     "livez": _Shape(None, {200: schemas.Status}),
     "readyz": _Shape(None, {200: schemas.Status}),
@@ -146,7 +154,8 @@ def _event_of(shape: Any) -> dict[str, Any]:
 
 def _schemas() -> dict[str, Any]:
     shapes = [shape.body for shape in _SHAPES.values()] + [answer for shape in _SHAPES.values() for answer in shape.answers.values()]
-    found = [*shapes, Problem]
+    either = [one for shape in shapes if isinstance(shape, Either) for one in shape]
+    found = [*shapes, *either, Problem, Prediction, Forecast]
     structs = list(dict.fromkeys(shape for shape in found if isinstance(shape, type) and issubclass(shape, msgspec.Struct)))
     return msgspec.json.schema_components(structs, ref_template=_REF)[1]
 
@@ -203,6 +212,8 @@ def _schema(shape: Any) -> dict[str, Any]:
     if isinstance(shape, OneOrMany):
         one, problem = _schema(shape.shape), _schema(Problem)
         return {"anyOf": [one, {"type": "array", "items": {"anyOf": [one, problem]}}]}
+    if isinstance(shape, Either):
+        return {"anyOf": [_schema(one) for one in shape]}
     (schema,), _ = msgspec.json.schema_components([shape], ref_template=_REF)
     return schema
 

@@ -121,9 +121,9 @@ class Routes:
         erased = sample is not None and sample.erased
         if decision is None:
             return _json(HeldOut(sample_id, stream, None, None, None, question, labels, erased))
-        prediction = None if erased else decision.prediction
+        said = None if erased else decision.said
         stated = None if erased else held.probabilities
-        told = decision.model_version, prediction, decision.query, question, labels, erased, stated, decision.synthetic
+        told = decision.model_version, said, decision.query, question, labels, erased, stated, decision.synthetic
         return _json(HeldOut(sample_id, stream, *told))
 
     async def delete_sample(self, stream: Stream, sample_id: SampleId) -> Response:

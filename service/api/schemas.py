@@ -43,7 +43,10 @@ Labeler = Annotated[str, msgspec.Meta(extra_json_schema=text.LABELER)]
 Person = Annotated[str, msgspec.Meta(extra_json_schema={**text.LABELER, "minLength": 1})]
 Reason = Annotated[str, msgspec.Meta(extra_json_schema=text.REASON)]
 Batch = Annotated[int, msgspec.Meta(ge=1, le=500)]
-Label = Annotated[Any, msgspec.Meta(extra_json_schema=text.LABEL)]
+Label = Annotated[Any, msgspec.Meta(extra_json_schema=text.LABEL_OR_NUMBER)]
+# A `Prediction`, or of a regression stream a `Forecast`: no tag tells them apart, which a type would need.
+Said = Annotated[Any, msgspec.Meta(extra_json_schema=text.SAID)]
+SaidOrNone = Annotated[Any, msgspec.Meta(extra_json_schema={"anyOf": [*text.SAID["anyOf"], {"type": "null"}]})]
 
 
 class SampleIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
@@ -71,7 +74,7 @@ class SampleOut(msgspec.Struct, frozen=True):
     id: str
     stream: str
     model_version: int
-    prediction: Prediction
+    prediction: Said
     query: Query
     replayed: bool
 
@@ -137,7 +140,7 @@ class HeldOut(msgspec.Struct, frozen=True, omit_defaults=True):
     id: str
     stream: str
     model_version: int | None
-    prediction: Prediction | None
+    prediction: SaidOrNone
     query: Query | None
     question: Question | None
     labels: list[LabelGiven]
@@ -190,7 +193,7 @@ class QueryOut(msgspec.Struct, frozen=True, omit_defaults=True):
 
     sample_id: str
     features: dict[str, Any]
-    prediction: Prediction
+    prediction: Said
     utility: float
     reason: str
     asked_at: str
@@ -309,7 +312,7 @@ def question_of(waiting: Waiting) -> QueryOut:
     return QueryOut(
         decision.id,
         shown(event.features),
-        decision.prediction,
+        decision.said,
         decision.query.utility,
         decision.query.reason,
         rfc3339(sample.asked_at),

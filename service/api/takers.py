@@ -16,7 +16,7 @@ from service.asking import Answer
 from service.core.embeddings import check_embeddings, pack_embeddings
 from service.core.errors import Invalid
 from service.core.events import NOWHERE, Origin
-from service.core.features import check_features, check_id, check_labeler, label_text
+from service.core.features import check_features, check_id, check_labeler
 from service.core.stated import check_stated
 from service.flow import Flow, Incoming, Learned
 
@@ -61,7 +61,7 @@ class Takers:
                 pack_embeddings(given.features, embeddings)
             own = given.sample_id is not None or parcel.id is None
             sample_id = check_id(given.sample_id or "", "/sample_id") if own else parcel.id or ""
-            label, labeler = label_text(given.label), check_labeler(given.labeler or "")
+            label, labeler = self._flow.label_text(stream, given.label), check_labeler(given.labeler or "")
             if given.probabilities is not None:
                 check_stated(given.probabilities)
             labeled_at = parcel.time if given.labeled_at is None else checked_time(given.labeled_at, "/labeled_at")
@@ -153,7 +153,7 @@ def _below(pointer: str, error: Invalid) -> Invalid:
 
 def _sample_out(stream: str, answer: Answer) -> bytes:
     decision = answer.decision
-    return _encode(SampleOut(decision.id, stream, decision.model_version, decision.prediction, decision.query, answer.replayed))
+    return _encode(SampleOut(decision.id, stream, decision.model_version, decision.said, decision.query, answer.replayed))
 
 
 def _passed_on(stream: str, answer: Awaitable[Answer] | Exception) -> Awaitable[bytes] | Exception:

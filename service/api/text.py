@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from service.core.features import MAX_ID, MAX_LABEL, MAX_LABELER, MAX_REASON, UNPRINTABLE
+from service.core.features import MAX_ID, MAX_LABEL, MAX_LABELER, MAX_MAGNITUDE, MAX_REASON, UNPRINTABLE
 from service.core.stated import MAX_CLASSES
 
 _INT64 = 2**63 - 1
@@ -27,5 +27,7 @@ PROBABILITIES: dict[str, Any] = {
     "maxProperties": MAX_CLASSES,
     "propertyNames": {"maxLength": MAX_LABEL, "pattern": PRINTABLE},
 }
+LABEL_OR_NUMBER: dict[str, Any] = {"anyOf": [*LABEL["anyOf"], {"type": "number", "minimum": -MAX_MAGNITUDE, "maximum": MAX_MAGNITUDE}]}
+SAID: dict[str, Any] = {"anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in ("Prediction", "Forecast")]}
 CURSOR: dict[str, Any] = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
 IDEMPOTENCY_KEY: dict[str, Any] = {"type": "string", "pattern": f"^{KEY_PATTERN}$"}

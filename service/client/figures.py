@@ -4,21 +4,29 @@ import msgspec
 
 
 class Figures(msgspec.Struct, frozen=True):
-    """Accuracy over `n` samples, of which a share `covers` could have been asked, with a 95 % interval; `naive` is that of the answers."""
+    """Accuracy over `n` samples, of which a share `covers` could have been asked, with a 95 % interval; `naive` is that of the answers.
+
+    Of a regression stream `mae` takes its place, with `low`, `high` and `naive`, and `rmse` has an interval of its own.
+    """
 
     n: int
     covers: float
     asked: int
     answered: int
-    accuracy: float | None
     low: float | None
     high: float | None
     naive: float | None
     effective: float | None  # labels of random sampling that the interval is worth
-    macro_f1: float | None
-    kappa: float | None
-    log_loss: float | None
     reason: str | None
+    accuracy: float | None = None
+    macro_f1: float | None = None
+    kappa: float | None = None
+    log_loss: float | None = None
+    mae: float | None = None
+    rmse: float | None = None
+    rmse_low: float | None = None
+    rmse_high: float | None = None
+    inside: float | None = None  # share of labels within the predictions' intervals
 
 
 class OfClass(msgspec.Struct, frozen=True):
@@ -32,16 +40,17 @@ class OfClass(msgspec.Struct, frozen=True):
 
 
 class Part(msgspec.Struct, frozen=True):
-    """Accuracy over the traffic with one value of a slice."""
+    """Accuracy, or the mean absolute error, over the traffic with one value of a slice."""
 
     asked: int
     answered: int
     share: float | None  # of all traffic
-    accuracy: float | None
     low: float | None
     high: float | None
     naive: float | None
     reason: str | None
+    accuracy: float | None = None
+    mae: float | None = None
 
 
 class Spent(msgspec.Struct, frozen=True):
@@ -70,7 +79,7 @@ class Evaluation(msgspec.Struct, frozen=True):
     window: Figures
     recent: Figures
     total: Figures
-    classes: dict[str, OfClass]
     slices: dict[str, dict[str, Part]]
     spent: Spent
     saved: Saved
+    classes: dict[str, OfClass] = {}

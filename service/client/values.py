@@ -60,11 +60,18 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class Prediction(msgspec.Struct, frozen=True):
-    """What the model says of a sample; nothing before it has learned anything."""
+    """What the model says of a sample; nothing before it has learned anything.
 
-    label: str | None
-    confidence: float | None
+    Of a regression stream a `value` with its standard `deviation`, and the ends of an interval of 95 %.
+    """
+
+    label: str | None = None
+    confidence: float | None = None
     probabilities: dict[str, float] = {}
+    value: float | None = None
+    deviation: float | None = None
+    low: float | None = None
+    high: float | None = None
 
 
 class Budget(msgspec.Struct, frozen=True):

@@ -13,13 +13,18 @@ from service.core.companions import Committee, Companion
 from service.core.config import ModelSpec, QuerySpec, StreamConfig, parse
 from service.core.embedder import is_offered
 from service.core.errors import Invalid, below
-from service.core.measures import INFORMED, MEASURES, PLAIN, Informed, Plain, margin
-from service.core.models import MODELS, Built, Param
+from service.core.measures import INFORMED, MEASURES, NUMERIC, PLAIN, Informed, Plain, margin
+from service.core.models import MODELS, Built, Named, Param
 from service.core.parameters import MAX_TEXT
+from service.core.regressors import REGRESSORS
 from service.core.rules import RULES, QueryStrategy
 from service.core.stated import EXTERNAL
+from service.core.tasks import TASKS, check_task, with_defaults
 from service.core.vectoriser import Prefix
 
+_MODELS: Mapping[str, Named] = {**MODELS, **REGRESSORS}
+_MEASURES: Mapping[str, Callable[..., Any]] = {**MEASURES, **NUMERIC}
+_INFORMED: Mapping[str, Callable[..., Informed]] = {**INFORMED, **NUMERIC}
 _LIMIT = 1e6  # largest magnitude of a rule's or measure's parameter
 _LONGEST_WINDOW = 10_000  # samples
 _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string"}
@@ -39,8 +44,9 @@ _SHARES = frozenset({"step", "share", "confidence"})
 
 def effective(raw: Mapping[str, Any]) -> StreamConfig:
     """Check a configuration and fill every default in, the catalogue's parameters included; raises `Invalid` with the place."""
-    parsed = parse(raw)
-    config = msgspec.structs.replace(parsed, model=_effective_model(parsed.model), query=_effective_query(parsed.query))
+    config = parse(with_defaults(raw))
+    config = msgspec.structs.replace(config, model=_effective_model(config.model), query=_effective_query(config.query))
+    check_task(config)
     _check_embeddings(config)
     if config.model.type == EXTERNAL and isinstance(build_companion(config), Committee):
         raise Invalid("/query/measure", f"members of a committee learn a model of their own, and `{EXTERNAL}` learns none")
@@ -52,7 +58,7 @@ def build_model(spec: ModelSpec) -> Built:
     if spec.pipeline is not None:
         parts = pipeline.build(spec.pipeline)
         return Built(Prefix(parts.prefix, one_hot=not pipeline.handles_text_values(spec.pipeline)), parts.model)
-    return MODELS[spec.type or ""].build(spec.params)
+    return _MODELS[spec.type or ""].build(spec.params)
 
 
 def build_rule(spec: QuerySpec) -> QueryStrategy:
@@ -62,7 +68,7 @@ def build_rule(spec: QuerySpec) -> QueryStrategy:
 
 def build_measure(spec: QuerySpec) -> tuple[Plain, Informed | None]:
     """Build the measure of an effective specification: a function of the probabilities, or what takes its place."""
-    informed = INFORMED.get(spec.measure)
+    informed = _INFORMED.get(spec.measure)
     return PLAIN.get(spec.measure, margin), None if informed is None else informed(**spec.measure_params)
 
 
@@ -76,12 +82,17 @@ def describe() -> dict[str, Any]:
     """Everything that may be chosen, with parameters and defaults, as `GET /v1/catalogue` shows it."""
     return {
         "models": {
-            name: {"about": entry.about, "params": {key: _describe(param) for key, param in entry.params.items()}}
-            for name, entry in MODELS.items()
+            name: {"about": entry.about, "task": task, "params": {key: _describe(param) for key, param in entry.params.items()}}
+            for task, fitting in TASKS.items()
+            for name, entry in fitting.models.items()
         },
         "pipeline": allowed.catalogue(),
         "rules": {name: {"about": _first_line(rule), "params": _defaults(rule)} for name, rule in RULES.items()},
-        "measures": {name: {"about": _first_line(measure), "params": _measure_defaults(name)} for name, measure in MEASURES.items()},
+        "measures": {
+            name: {"about": _first_line(measure), "task": task, "params": _measure_defaults(name)}
+            for task, fitting in TASKS.items()
+            for name, measure in fitting.measures.items()
+        },
     }
 
 
@@ -92,7 +103,7 @@ def rule_params() -> dict[str, dict[str, Any]]:
 
 def measure_params() -> dict[str, dict[str, Any]]:
     """Every measure's parameters, each in the words of JSON Schema."""
-    return {name: _in_words(_measure_defaults(name)) for name in MEASURES}
+    return {name: _in_words(_measure_defaults(name)) for name in _MEASURES}
 
 
 def _effective_model(spec: ModelSpec) -> ModelSpec:
@@ -102,9 +113,9 @@ def _effective_model(spec: ModelSpec) -> ModelSpec:
         _within("/model/pipeline", lambda: pipeline.build(spec.pipeline or []))
         return spec
     name = spec.type or "logistic"
-    if name not in MODELS:
-        raise Invalid("/model/type", _unknown("model", name, MODELS))
-    params = MODELS[name].params
+    if name not in _MODELS:
+        raise Invalid("/model/type", _unknown("model", name, _MODELS))
+    params = _MODELS[name].params
     _refuse_others("/model/params", spec.params, params)
     chosen = {key: _checked(f"/model/params/{key}", spec.params.get(key, param.default), param) for key, param in params.items()}
     if chosen.get("embed") and not is_offered():
@@ -115,8 +126,8 @@ def _effective_model(spec: ModelSpec) -> ModelSpec:
 def _effective_query(spec: QuerySpec) -> QuerySpec:
     if spec.rule not in RULES:
         raise Invalid("/query/rule", _unknown("rule", spec.rule, RULES))
-    if spec.measure not in MEASURES:
-        raise Invalid("/query/measure", _unknown("measure", spec.measure, MEASURES))
+    if spec.measure not in _MEASURES:
+        raise Invalid("/query/measure", _unknown("measure", spec.measure, _MEASURES))
     params = _filled_in("/query/params", spec.params, _defaults(RULES[spec.rule]))
     measure_params = _filled_in("/query/measure_params", spec.measure_params, _measure_defaults(spec.measure))
     return msgspec.structs.replace(spec, params=params, measure_params=measure_params)
@@ -219,7 +230,7 @@ def _defaults(made: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _measure_defaults(name: str) -> dict[str, Any]:
-    return _defaults(INFORMED[name]) if name in INFORMED else {}
+    return _defaults(_INFORMED[name]) if name in _INFORMED else {}
 
 
 def _first_line(documented: object) -> str:

@@ -19,6 +19,7 @@ Positive = Annotated[int, msgspec.Meta(ge=1, le=10**12)]
 Money = Annotated[float, msgspec.Meta(gt=0, le=10**12)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)]
 Period = Literal["hour", "day", "week", "total"]
+Task = Literal["classification", "regression"]
 
 MAX_CLASSES = 1_000
 MAX_SLICES = 5
@@ -93,6 +94,7 @@ class PoolSpec(_Strict, frozen=True):
 class StreamConfig(_Strict, frozen=True):
     """The effective configuration of a stream."""
 
+    task: Task = "classification"
     model: ModelSpec = ModelSpec(type="logistic")
     classes: list[str] | None = None
     query: QuerySpec = QuerySpec()

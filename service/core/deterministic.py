@@ -1,4 +1,4 @@
-"""River's classifiers where River itself depends on set order, changes when it predicts, or grows for ever. No model of our own is here.
+"""River's models where River itself depends on set order, changes when it predicts, or grows for ever. No model of our own is here.
 
 Each subclass keeps River's name and parameters; its docstring says what River does and why that cannot stay:
 
@@ -13,6 +13,7 @@ Each subclass keeps River's name and parameters; its docstring says what River d
 # ruff: noqa: D102 - River is untyped; a method does what River's does, except for what its class's docstring says
 
 import inspect
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -20,6 +21,7 @@ from typing import Any, TypeAlias
 
 from river import drift, ensemble, forest, linear_model, multiclass, neighbors, tree
 from river.forest import adaptive_random_forest
+from river.tree.splitter import qo_splitter
 
 from service.core.transformers import copied
 
@@ -87,6 +89,9 @@ class _ForestTree(_BoundedGrowth, adaptive_random_forest.BaseTreeClassifier):
 _FOREST_TREE = [name for name in inspect.signature(adaptive_random_forest.BaseTreeClassifier).parameters if name != "rng"]
 
 
+_REGRESSION_FOREST_TREE = [name for name in inspect.signature(adaptive_random_forest.BaseTreeRegressor).parameters if name != "rng"]
+
+
 class ARFClassifier(forest.ARFClassifier):
     """Bounded, and made by the first label, not by the first prediction."""
 
@@ -95,6 +100,61 @@ class ARFClassifier(forest.ARFClassifier):
 
     def _new_base_model(self) -> Any:
         return _ForestTree(**{name: getattr(self, name) for name in _FOREST_TREE}, rng=self._rng)
+
+
+class HoeffdingTreeRegressor(_BoundedGrowth, tree.HoeffdingTreeRegressor):
+    """Bounded."""
+
+
+class _RegressionForestTree(_BoundedGrowth, adaptive_random_forest.BaseTreeRegressor):
+    """A member of `ARFRegressor`, bounded."""
+
+
+class ARFRegressor(forest.ARFRegressor):
+    """Bounded, and made by the first label, not by the first prediction."""
+
+    def predict_one(self, x: Sample) -> float:
+        return float(super().predict_one(x)) if len(self) else 0.0
+
+    def _new_base_model(self) -> Any:
+        return _RegressionForestTree(**{name: getattr(self, name) for name in _REGRESSION_FOREST_TREE}, rng=self._rng)
+
+
+class _Slot(qo_splitter.Slot):
+    """Finds its way of updating by itself; a bound method in the state is no data. Targets are single numbers here."""
+
+    __slots__ = ()
+
+    @property
+    def _update_estimator(self) -> Callable[..., None]:
+        way: Callable[..., None] = self._update_estimator_univariate
+        return way
+
+    @_update_estimator.setter
+    def _update_estimator(self, way: Callable[..., None]) -> None:
+        """Ignored: River's constructor sets it."""
+
+    def __getstate__(self) -> tuple[None, dict[str, Any]]:
+        return None, {name: getattr(self, name) for name in ("x_stats", "y_stats", "is_single_target")}
+
+
+class _FeatureQuantizer(qo_splitter.FeatureQuantizer):
+    """Of such slots."""
+
+    def update(self, x: float, y: Any, weight: float) -> None:
+        index = math.floor(x / self.radius)
+        if index in self.hash:
+            self.hash[index].update(x, y, weight)
+        else:
+            self.hash[index] = _Slot(x, y, weight)
+
+
+class QOSplitter(qo_splitter.QOSplitter):
+    """Its slots can be snapshot."""
+
+    def __init__(self, radius: float = 0.25, allow_multiway_splits: bool = False) -> None:
+        super().__init__(radius, allow_multiway_splits)
+        self._quantizer = _FeatureQuantizer(radius)
 
 
 class SRPClassifier(ensemble.SRPClassifier):

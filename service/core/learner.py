@@ -105,7 +105,7 @@ class Learner(Serving):
         if outcome == "learned":
             self.budget.hear(self.queries.samples[event.sample_id].ordinal)
         probabilities: dict[str, float] = {}
-        lesson = None if effect.teach is None else Lesson(effect.teach, self._weight_of(event.sample_id))
+        lesson = None if effect.teach is None else self._lesson(event.sample_id, effect.teach)
         if lesson is not None:
             self.version += 1
             self.labels += 1
@@ -118,6 +118,11 @@ class Learner(Serving):
                 self.candidate.follow(event, lesson)
         self.budget.open = len(self.queries.open)
         return Applied(outcome, self.version, effect.rebuild, lesson), probabilities
+
+    def _lesson(self, sample_id: str, label: str) -> Lesson:
+        sample = self.queries.samples[sample_id]
+        tossed = sample.asked_seq and not sample.chosen
+        return Lesson(label, self._weight_of(sample_id), sample.probability if tossed else 0.0)
 
     def _weight_of(self, sample_id: str) -> float:
         """The weight of a sample's label: 1, or the inverse of the probability with which it was asked, within bounds."""

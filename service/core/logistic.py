@@ -16,8 +16,7 @@ from river.utils import VectorDict
 from service.core.columns import ARRAYS
 from service.core.embeddings import Numbers, numbers_of
 
-_JOINT = 64  # columns whose uncertainty is known jointly; that of more is known one by one
-_CURVATURE = 0.25  # of the logistic loss: its upper bound, p (1 - p) at p = 1/2
+JOINT = 64  # columns whose uncertainty is known jointly; that of more is known one by one
 _FAR = 500.0  # logits beyond which a probability is 0 or 1
 
 Vector = dict[str, Any]  # numbers, and embeddings under `ARRAYS`
@@ -36,6 +35,8 @@ class Uncertainty:
     a variance each: known jointly they taught no more on any stream that was tried (benchmarks/README.md).
     """
 
+    curvature: ClassVar[float] = 0.25  # of the logistic loss: its upper bound, p (1 - p) at p = 1/2
+
     def __init__(self, prior: float, drift: float, joint: int) -> None:
         """Start with variance `prior` everywhere; the intercept and the first `joint` columns share a matrix."""
         self.prior = prior
@@ -51,14 +52,11 @@ class Uncertainty:
         x, arrays = _apart(x) if ARRAYS in x else (x, _NONE)
         if not x.keys() <= self._places.keys():
             self._place(x)
-        places, alone = self._places, self._alone
-        dense = np.array([1.0, *(x.get(name, 0.0) for name in places)])
-        leaning = (self._matrix * dense[:, None]).sum(axis=0)  # P is symmetric
-        moved = {name: alone.get(name, self.prior) * value for name, value in x.items() if name not in places}
+        places = self._places
+        leaning, moved, spread = self._along(x)
         pushed = {name: self._arrays.get(name, self.prior) * numbers for name, numbers in arrays.items()}
-        along = [float(np.add.reduce(push * arrays[name])) for name, push in pushed.items()]
-        spread = fsum((*(leaning * dense).tolist(), *(move * x[name] for name, move in moved.items()), *along))
-        curvature = _CURVATURE * weight
+        spread = fsum((spread, *(float(np.add.reduce(push * arrays[name])) for name, push in pushed.items())))
+        curvature = self.curvature * weight
         inverse = 1.0 / (1.0 + curvature * spread)
         self._shrink(leaning, moved, curvature * inverse)
         for name, push in pushed.items():
@@ -68,6 +66,19 @@ class Uncertainty:
         intercept, *gains = (leaning * inverse).tolist()
         known = {**dict(zip(places, gains, strict=True)), **{name: move * inverse for name, move in moved.items()}}
         return intercept, {**known, ARRAYS: {name: push * inverse for name, push in pushed.items()}} if pushed else known
+
+    def spread(self, x: Vector) -> float:
+        """Return (1, x)' P (1, x), the variance along a sample; nothing moves."""
+        return self._along(x)[2]
+
+    def _along(self, x: Vector) -> tuple[NDArray[np.float64], Vector, float]:
+        """P (1, x), of the columns in the matrix and of the others, and (1, x)' P (1, x)."""
+        places, alone = self._places, self._alone
+        dense = np.array([1.0, *(x.get(name, 0.0) for name in places)])
+        leaning = (self._matrix * dense[:, None]).sum(axis=0)  # P is symmetric
+        moved = {name: alone.get(name, self.prior) * value for name, value in x.items() if name not in places}
+        spread = fsum((*(leaning * dense).tolist(), *(move * x[name] for name, move in moved.items())))
+        return leaning, moved, spread
 
     def _place(self, x: Vector) -> None:
         """Give new columns a place in the matrix, while there is one."""
@@ -95,7 +106,7 @@ class Logistic:
 
     linear: ClassVar[bool] = True
 
-    def __init__(self, learning_rate: float, drift: float, joint: int = _JOINT) -> None:
+    def __init__(self, learning_rate: float, drift: float, joint: int = JOINT) -> None:
         """Start with no class; `learning_rate` is the prior variance of a weight, the size of its first step."""
         self._uncertainty = Uncertainty(learning_rate, drift, joint)
         self._weights: list[Any] = [VectorDict(None)]  # of class 1 alone, or of every class in order

@@ -64,6 +64,18 @@ class Prediction(msgspec.Struct, frozen=True, gc=False):
         return cls(label, confidence, probabilities)
 
 
+class Forecast(msgspec.Struct, frozen=True, gc=False):
+    """What the model of a regression stream says: a number, how far off it is by its own account, and an interval of 95 %.
+
+    `deviation` is a standard deviation in the label's unit. None is what the model cannot tell yet.
+    """
+
+    value: float | None
+    deviation: float | None
+    low: float | None
+    high: float | None
+
+
 class BudgetView(msgspec.Struct, frozen=True, gc=False):
     """The account at the moment of a decision: samples seen, questions asked less given back, how many were allowed, how many wait."""
 
@@ -86,12 +98,28 @@ class Query(msgspec.Struct, frozen=True, gc=False):
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):
-    """The answer to a sample, as it is stored with a question and given again to the same id."""
+    """The answer to a sample, as it is stored with a question and given again to the same id.
+
+    Of a regression stream the prediction is the `forecast`, and `prediction` is empty.
+    """
 
     id: str
     model_version: int
     prediction: Prediction
     query: Query
+    forecast: Forecast | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def said(self) -> Prediction | Forecast:
+        """What the model said, whatever the stream's task."""
+        return self.prediction if self.forecast is msgspec.UNSET else self.forecast
+
+    @property
+    def sureness(self) -> float | None:
+        """The confidence by which samples are told apart in estimates; 0 for any forecast, None where nothing was predicted."""
+        if self.forecast is msgspec.UNSET:
+            return self.prediction.confidence
+        return None if self.forecast.value is None else 0.0
 
     @property
     def synthetic(self) -> bool:
@@ -100,10 +128,11 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
 
 
 class Lesson(NamedTuple):
-    """A label to learn, and how much it weighs."""
+    """A label to learn, how much it weighs, and the chance that it had of being asked for; 0 for one that came unasked."""
 
     label: str
     weight: float = 1.0
+    chance: float = 0.0
 
 
 class Applied(NamedTuple):

@@ -27,6 +27,11 @@ class Relaying(Taught):
         super().__init__(epoch, model, base, companion)  # type: ignore[arg-type]
         self.unproven = model.unproven
 
+    @property
+    def cold(self) -> bool:
+        """Whether what it relays cannot be trusted yet."""
+        return self.unproven
+
     def joined(self, vector: Vector, probabilities: Probabilities | None) -> Vector:  # noqa: ARG002 - features say nothing here
         """Return what a sample states, as it is; nothing of one that states nothing."""
         return dict(probabilities or {})

@@ -17,9 +17,11 @@ from service.core.events import NOWHERE, Asked, Checkpoint, Configured, Labelled
 from service.core.features import Features
 from service.core.open_queries import OpenQueries
 from service.core.policy import QueryPolicy
-from service.core.records import Decision, Prediction, Query, Reason
+from service.core.records import Decision, Query, Reason
+from service.core.regressing import Regressing
 from service.core.relaying import taught
 from service.core.stated import Probabilities
+from service.core.tasks import REGRESSION
 from service.core.taught import Taught
 from service.core.vectoriser import Vectoriser
 
@@ -87,25 +89,25 @@ class Serving:
             yield self._decided(sample_id, vector, probabilities, at, available)
 
     def _decided(self, sample_id: str, vector: Vector, probabilities: dict[str, float], at: float, available: bool) -> Decision:
-        relays = self.taught.relays
-        cold = self.taught.unproven if relays else len(self.taught.classes) < 2  # noqa: PLR2004 - nothing can be unsure of one class
+        cold = self.taught.cold
         if self._informed is not None:
             utility = self._informed.observe(sample_id, vector, {} if cold else probabilities, self.taught)
         else:
             utility = 1.0 if cold or not probabilities else self._measure(probabilities)
-        if cold and relays:
+        if cold and self.taught.relays:
             utility = _EVEN
         query = self.policy.decide(sample_id, utility, at, cold=cold, available=available)
-        prediction = Prediction.of(probabilities)
-        self.traffic.see(prediction.confidence, query.probability)
-        return Decision(sample_id, self.version, prediction, query)
+        prediction, forecast = self.taught.told(probabilities)
+        decision = Decision(sample_id, self.version, prediction, query, forecast)
+        self.traffic.see(decision.sureness, query.probability)
+        return decision
 
     def known(self, sample_id: str, features: Features, probabilities: Probabilities | None = None) -> Decision:
         """The decision about a sample that was labelled without being asked: a prediction, and no question; nothing moves."""
         vector = self.taught.joined(self.vectoriser.vector(features), probabilities)
-        prediction = Prediction.of(self.taught.predict(vector))
+        prediction, forecast = self.taught.told(self.taught.predict(vector))
         query = Query(False, 0.0, "answered", 0.0, None, self.policy.rule_name, self.budget.view(self.budget.due, self.budget.spent, 0))
-        return Decision(sample_id, self.version, prediction, query)
+        return Decision(sample_id, self.version, prediction, query, forecast)
 
     def chosen(self, sample_id: str, probabilities: dict[str, float], utility: float, reason: Reason) -> Decision:
         """The decision to ask about a sample that somebody chose, for which the account must have room; nothing moves.
@@ -114,7 +116,8 @@ class Serving:
         """
         budget = self.budget
         query = Query(True, 1.0, reason, utility, None, reason, budget.view(budget.due, budget.spent, 1))
-        return Decision(sample_id, self.version, Prediction.of(probabilities), query)
+        prediction, forecast = self.taught.told(probabilities)
+        return Decision(sample_id, self.version, prediction, query, forecast)
 
     def question(
         self,
@@ -203,5 +206,7 @@ class Serving:
 def fresh(epoch: int, config: StreamConfig) -> Taught:
     """A model that was taught nothing, with what learns beside it."""
     built = build_model(config.model)
+    if config.task == REGRESSION:
+        return Regressing(epoch, built.model, built.vectoriser, build_companion(config))
     arms = [build_model(config.model).model for _ in range(ARMS)]
     return taught(epoch, built.model, built.vectoriser, build_companion(config), arms)

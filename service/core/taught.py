@@ -4,12 +4,14 @@ import copy
 from collections.abc import Iterable
 from typing import ClassVar
 
+from msgspec import UNSET, UnsetType
+
 from service.core.columns import Vector
 from service.core.companions import Companion, Evidence, members_of
 from service.core.events import Labelled
 from service.core.knowing import Knowing, Model, is_linear
 from service.core.recalibration import Recalibration
-from service.core.records import Lesson, Prediction
+from service.core.records import Forecast, Lesson, Prediction
 from service.core.stated import Probabilities, evidence
 from service.core.vectoriser import Vectoriser
 
@@ -48,12 +50,21 @@ class Taught(Knowing):
             arm.teach(vector, lesson.label)
         if answer.probabilities is not None:
             self.believe(answer.probabilities, lesson)
-        return self.teach(vector, *lesson)
+        return self.teach(vector, lesson.label, lesson.weight)
+
+    @property
+    def cold(self) -> bool:
+        """Whether too little is known to be unsure of anything: nothing can be unsure of one class."""
+        return len(self.classes) < 2  # noqa: PLR2004 - the same
+
+    def told(self, said: dict[str, float]) -> tuple[Prediction, Forecast | UnsetType]:
+        """Put what `predict` gave into the shape of answers."""
+        return Prediction.of(said), UNSET
 
     def believe(self, probabilities: Probabilities, lesson: Lesson) -> None:
         """Learn how far to trust what samples state."""
         self.trust = self.trust or Recalibration()
-        self.trust.learn_one(probabilities, *lesson)
+        self.trust.learn_one(probabilities, lesson.label, lesson.weight)
 
     def joined(self, vector: Vector, probabilities: Probabilities | None) -> Vector:
         """Return a sample's vector with columns of evidence, where the sample states any: as far as it was right to trust it so far."""

@@ -121,11 +121,14 @@ def _load(name: sets.Name, n: int) -> None:
 
 
 def _simulated(job: Job, config: dict[str, Any], delay: int) -> Run:
+    run: Run
     if job.kind == "every label":
-        return full(_stream, config, delay=delay)
-    if job.kind == "random":
-        return sampled(_stream, config, labels=round(job.amount), seed=job.seed, delay=delay)
-    return queried(_stream, scaled(config, job.amount), seed=job.seed, delay=delay)
+        run = full(_stream, config, delay=delay)
+    elif job.kind == "random":
+        run = sampled(_stream, config, labels=round(job.amount), seed=job.seed, delay=delay)
+    else:
+        run = queried(_stream, scaled(config, job.amount), seed=job.seed, delay=delay)
+    return run
 
 
 def scaled(config: Mapping[str, Any], factor: float) -> dict[str, Any]:

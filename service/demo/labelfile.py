@@ -5,7 +5,7 @@ from pathlib import Path
 
 from service.tabular import BadFile, Row, table
 
-Label = str | int | bool
+Label = str | int | float | bool
 
 
 def read_labels(path: Path, id_column: str = "id", label_column: str = "label") -> dict[str, Label]:
@@ -22,6 +22,6 @@ def _labels(path: Path, rows: Iterator[Row], id_column: str, label_column: str) 
         sample_id, label = row[id_column], row[label_column]
         if label is None:
             continue
-        if not isinstance(label, str | int | bool) or not isinstance(sample_id, str | int):
-            raise BadFile(f"{path.name}, line {number}: an id is a text, a label a text, an integer or a boolean")
+        if not isinstance(label, str | int | float | bool) or not isinstance(sample_id, str | int):
+            raise BadFile(f"{path.name}, line {number}: an id is a text, a label a text, a number or a boolean")
         yield str(sample_id), label

@@ -12,7 +12,7 @@ from service.core.errors import UnknownStream
 from service.core.events import Asked, Configured, Erased, Event, Labelled, Retracted, Withdrawn
 from service.core.features import Features
 from service.core.open_queries import OpenQueries, Sample, Vote
-from service.core.records import CHOSEN
+from service.core.records import CHOSEN, Prediction
 from service.core.stated import Probabilities
 from service.core.times import rfc3339
 
@@ -153,14 +153,14 @@ def _asking(question: Asked | None) -> dict[str, Any]:
             "asked": False,
             "synthetic": False,
         }
-    query, prediction = question.decision.query, question.decision.prediction
+    query, said = question.decision.query, question.decision.said
     return {
         "asked": True,
         "synthetic": question.decision.synthetic,
         "probability": None if query.reason in CHOSEN else query.probability,
         "reason": query.reason,
         "utility": query.utility,
-        "predicted": prediction.label,
-        "confidence": prediction.confidence,
+        "predicted": said.label if isinstance(said, Prediction) else None if said.value is None else repr(said.value),
+        "confidence": said.confidence if isinstance(said, Prediction) else None,
         "asked_at": rfc3339(question.at),
     }

@@ -16,7 +16,7 @@ from service.simulate.records import records
 from service.simulate.screen import introduction, progress, show
 from service.simulate.source import Source, Survey, source, survey
 from service.simulate.verdict import Study
-from service.simulate.work import Found, Task, load, work
+from service.simulate.work import Found, FoundErrors, Task, load, work
 from service.tabular import BadFile
 
 FAILED, UNUSABLE, INTERRUPTED = 1, 2, 130
@@ -65,12 +65,13 @@ class _Command:
     def run(self) -> None:
         """Everything."""
         options = self._options
-        plan = Plan(options)
         for path in filter(None, (options.json, options.report)):
             check_place(path, options.file)
         if options.report is not None:
             report.check()
-        origin = source(options.file, options.label, options.rows)
+        origin = source(options.file, options.label, options.rows, options.task)
+        options = self._options = options.of(origin.task)
+        plan = Plan(options)
         seen = survey(origin)
         plan.follow(seen)
         self._errors.print(introduction(origin, seen), markup=False, soft_wrap=True)
@@ -78,12 +79,12 @@ class _Command:
         show(self._console, study, seen, options)
         self._write(study, seen, origin)
 
-    def _found(self, plan: Plan, origin: Source) -> dict[Job, Found]:
+    def _found(self, plan: Plan, origin: Source) -> dict[Job, Found | FoundErrors]:
         options, jobs = self._options, plan.jobs
         workers = min(options.jobs or cores(), len(jobs))
-        done: dict[Job, Found] = {}
+        done: dict[Job, Found | FoundErrors] = {}
         with progress(self._errors, len(jobs)) as step, processes(workers, load, origin) as pool:
-            running: dict[Future[Found], Job] = {
+            running: dict[Future[Found | FoundErrors], Job] = {
                 pool.submit(work, Task(job, plan.config(job.rule, job.budget), options.delay, options.lost)): job for job in jobs
             }
             for future in as_completed(running):

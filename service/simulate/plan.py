@@ -2,16 +2,18 @@
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
 from service.core.catalogue import effective
+from service.core.config import Task
 from service.core.errors import Invalid
 from service.core.rules import RULES
 from service.core.stated import EXTERNAL
+from service.core.tasks import REGRESSION, TASKS
 from service.simulate.source import Survey
 from service.tabular import PROBABILITY
 
@@ -30,9 +32,9 @@ class Options:
 
     file: Path
     label: str | None = None
-    model: str = "logistic"
+    model: str = ""  # empty: the task's default, as for the measure
     rules: Sequence[str] = ()
-    measure: str = "margin"
+    measure: str = ""
     budgets: Sequence[float] = BUDGETS
     delay: int = 0
     lost: float = 0.0
@@ -43,10 +45,17 @@ class Options:
     report: Path | None = None
     rows: int | None = None
     jobs: int | None = None
+    task: Task | None = None  # None: noticed from the labels
+
+    def of(self, task: Task) -> "Options":
+        """These, with what a task takes where nothing was said."""
+        fitting = TASKS[task]
+        return replace(self, task=task, model=self.model or fitting.model, measure=self.measure or fitting.measure)
 
     def command(self) -> str:
         """A command that does the same again, whatever the defaults become."""
         words = ["askwhen", "simulate", str(self.file), "--model", self.model, "--measure", self.measure]
+        words += ["--task", self.task] if self.task == REGRESSION else []
         words += [word for rule in self.rules for word in ("--rule", rule)]
         words += [word for budget in self.budgets for word in ("--budget", f"{budget:g}")]
         words += [word for seed in self.seeds for word in ("--seed", str(seed))]
@@ -69,7 +78,8 @@ class Plan:
 
     def __init__(self, options: Options) -> None:
         """Check everything that needs no file."""
-        self.options = options
+        self.task: Task = options.task or "classification"
+        self.options = options = options.of(self.task)
         self.model = model_of(options.model)
         self.rules = tuple(dict.fromkeys(options.rules or RULES))
         self.budgets = tuple(sorted(set(options.budgets)))
@@ -99,6 +109,8 @@ class Plan:
         """A stream's configuration, as for PUT."""
         query = {"rule": RANDOM if rule == EVERY else rule, "measure": self.options.measure}
         config: dict[str, Any] = {"model": self.model, "query": query, "budget": {"rate": budget}}
+        if self.task == REGRESSION:
+            config = {"task": self.task, **config}
         if self.options.exploration is not None:
             config["exploration"] = self.options.exploration
         if self.embeddings:

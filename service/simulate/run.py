@@ -2,6 +2,7 @@
 
 Four arms over one loop: `queried` asks as the service does, `sampled` buys exactly k labels at random, `full` buys every label, and
 `chosen` buys what somebody else decides to.
+What comes of one is a `Run`, or of a regression stream an `ErrorsRun`.
 Everything is deterministic in its arguments, except the time that decisions took.
 """
 
@@ -19,14 +20,16 @@ import msgspec
 
 from service.core.catalogue import effective
 from service.core.config import StreamConfig
-from service.core.evaluation import Estimate, overall
+from service.core.evaluation import Estimate, View, overall
 from service.core.events import Configured, Event, Expired
 from service.core.features import Features, label_text
 from service.core.learner import Learner
 from service.core.records import Decision
 from service.core.stated import Probabilities
+from service.core.tasks import REGRESSION
+from service.simulate.numbers import Numbers
 
-Label = str | int | bool
+Label = str | int | float | bool
 Pair = tuple[Features, Label]  # a sample and its true label
 Stated = tuple[Features, Label, Probabilities | None]  # the same with what a model of the caller's own said of the sample
 
@@ -110,7 +113,7 @@ def queried(
     delay: int = 0,
     lost: float = 0.0,
     interval: float = INTERVAL,
-) -> Run:
+) -> Any:
     """Ask as the service would under `config` (as for PUT), with a secret made of `seed`.
 
     An answer is learned after the decision about the sample `delay` places later (0: about its own), and a share `lost` of the
@@ -138,7 +141,7 @@ def sampled(
     delay: int = 0,
     lost: float = 0.0,
     interval: float = INTERVAL,
-) -> Run:
+) -> Any:
     """Buy exactly so many labels of samples drawn uniformly, with the same model; preprocessing sees every sample all the same.
 
     A share `lost` of them never arrives.
@@ -160,7 +163,7 @@ def chosen(
     *,
     delay: int = 0,
     interval: float = INTERVAL,
-) -> Run:
+) -> Any:
     """Buy what `wants` says of each sample, in their order, whatever the service would have asked; the model is the same."""
 
     def buy(place: int, decision: Decision, features: Features) -> bool | None:
@@ -170,13 +173,34 @@ def chosen(
     return _Desk(effective(config), 0, interval).run(stream, buy, delay)
 
 
-def full(stream: Iterable[Pair | Stated], config: Mapping[str, Any], *, delay: int = 0, interval: float = INTERVAL) -> Run:
+def full(stream: Iterable[Pair | Stated], config: Mapping[str, Any], *, delay: int = 0, interval: float = INTERVAL) -> Any:
     """Buy every label."""
     return _Desk(effective(config), 0, interval).run(stream, lambda *_: True, delay)
 
 
 # None: not bought. Otherwise whether the label will arrive.
 _Buy = Callable[[int, Decision, Features], bool | None]
+
+
+class _Classes:
+    """What is noted of every sample."""
+
+    def __init__(self) -> None:
+        self.correct = bytearray()
+        self.confusion: Counter[tuple[str, str | None]] = Counter()
+        self.confidences = array("d")
+
+    def see(self, decision: Decision, raw: Label) -> str:
+        """Take a sample in; returns its label's text."""
+        label, predicted = label_text(raw), decision.prediction
+        self.correct.append(predicted.label == label)
+        self.confusion[label, predicted.label] += 1
+        self.confidences.append(predicted.confidence or 0.0)
+        return label
+
+    def run(self, bought: bytes, learned: int, microseconds: float, view: View) -> Run:
+        """What came of it."""
+        return Run(bytes(self.correct), bought, learned, microseconds, overall(view), dict(self.confusion), self.confidences)
 
 
 class _Desk:
@@ -192,11 +216,10 @@ class _Desk:
         self.expiries: deque[tuple[float, str]] = deque()
         self.stated: Probabilities | None = None  # by the sample at hand
 
-    def run(self, stream: Iterable[Pair | Stated], buy: _Buy, delay: int) -> Run:
+    def run(self, stream: Iterable[Pair | Stated], buy: _Buy, delay: int) -> Any:
         """Go through the stream."""
-        correct, bought = bytearray(), bytearray()
-        confusion: Counter[tuple[str, str | None]] = Counter()
-        confidences = array("d")
+        bought = bytearray()
+        tally: Numbers | _Classes = Numbers() if self.learner.config.task == REGRESSION else _Classes()
         under_way: deque[tuple[int, str, Features, str, Probabilities | None]] = deque()
         seconds = 0.0
         for place, (features, raw, *said) in enumerate(stream):
@@ -205,20 +228,15 @@ class _Desk:
             started = time.perf_counter()
             decision = self.learner.decide(f"{place:08}", features, self.at, probabilities=self.stated)
             seconds += time.perf_counter() - started
-            label = label_text(raw)
-            predicted = decision.prediction
-            correct.append(predicted.label == label)
-            confusion[label, predicted.label] += 1
-            confidences.append(predicted.confidence or 0.0)
+            label = tally.see(decision, raw)
             arrives = buy(place, decision, features)
             bought.append(arrives is not None)
             if arrives:
                 under_way.append((place + delay, decision.id, features, label, self.stated))
             while under_way and under_way[0][0] <= place:
                 self.answer(*under_way.popleft()[1:])
-        microseconds = 1e6 * seconds / max(1, len(correct))
-        estimate = overall(self.learner.view(whole=True))
-        return Run(bytes(correct), bytes(bought), self.learned, microseconds, estimate, dict(confusion), confidences)
+        microseconds = 1e6 * seconds / max(1, len(bought))
+        return tally.run(bytes(bought), self.learned, microseconds, self.learner.view(whole=True))
 
     def ask(self, decision: Decision, features: Features) -> None:
         """Ask, as the service does, with a log that answers at once."""

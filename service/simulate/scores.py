@@ -83,10 +83,10 @@ def window_of(n: int) -> int:
     return max(1, min(n, max(_SHORTEST, n // _WINDOWS)))
 
 
-def course(correct: Sequence[int]) -> list[tuple[int, float]]:
-    """Accuracy along the stream: samples seen, and the share that was right of the last `window_of(n)` of them."""
+def course(correct: Sequence[float]) -> list[tuple[int, float]]:
+    """Accuracy (or another mean) along the stream: samples seen, and the share that was right of the last `window_of(n)` of them."""
     n = len(correct)
     window = window_of(n)
-    sums = [0, *accumulate(correct)]
+    sums = [0.0, *accumulate(correct)]
     places = sorted({round(window + (n - window) * step / _PLACES) for step in range(_PLACES + 1)}) if n else []
     return [(place, (sums[place] - sums[place - window]) / window) for place in places]

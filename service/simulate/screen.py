@@ -12,7 +12,7 @@ from rich.text import Text
 from service.simulate.plan import Options
 from service.simulate.source import Source, Survey
 from service.simulate.verdict import Standing, Study
-from service.simulate.words import accuracy, headline, interval, percent, sentences
+from service.simulate.words import headline, interval, percent, sentences
 
 _WIDE = 105  # characters; there is room for intervals then
 
@@ -29,10 +29,9 @@ def progress(console: Console, total: int) -> Iterator[Callable[[], None]]:
 
 def introduction(origin: Source, survey: Survey) -> str:
     """What is read, and what was taken for the label."""
-    name, share = survey.majority
     cut = " (the file has more: --rows takes more)" if survey.cut else ""
     read = f"{origin.path.name}: {survey.rows:,} rows{cut}, {len(survey.features)} features"
-    return f"{read}; label: column {origin.label!r}, {len(survey.classes)} classes, {name!r} in {percent(share)} of the rows"
+    return f"{read}; label: column {origin.label!r}, {survey.about}"
 
 
 def show(console: Console, study: Study, survey: Survey, options: Options) -> None:
@@ -45,20 +44,21 @@ def show(console: Console, study: Study, survey: Survey, options: Options) -> No
 
 
 def _by_budget(study: Study) -> Table:
-    table = _table("Accuracy over all samples, by budget")
+    table = _table(f"{study.figure.name.capitalize()} over all samples, by budget")
     for budget in study.plan.budgets:
         table.add_column(percent(budget), justify="right")
     for place, standing in enumerate(study.standings):
-        table.add_row(standing.rule, *(accuracy(point.accuracy) for point in standing.points), style="green" if place == 0 else None)
+        table.add_row(standing.rule, *(study.figure.text(point.score) for point in standing.points), style="green" if place == 0 else None)
     table.add_section()
-    table.add_row("every label", *("" for _ in study.plan.budgets[1:]), accuracy(study.every.accuracy))
+    table.add_row("every label", *("" for _ in study.plan.budgets[1:]), study.figure.text(study.every.score))
     return table
 
 
 def _in_detail(study: Study, *, wide: bool) -> Table:
     budget = study.advice.point.budget
     table = _table(f"With a budget of {percent(budget)}")
-    for heading in ("accuracy", "points\nabove\nrandom", "labels", "macro\nF1", "kappa", "µs", *(["estimate (95 %)"] if wide else [])):
+    figure = study.figure
+    for heading in (figure.heading, figure.gained.replace(" ", "\n"), "labels", *figure.more, "µs", *(["estimate (95 %)"] if wide else [])):
         table.add_column(heading, justify="right", vertical="bottom")
     for place, standing in enumerate(study.standings):
         cells = row(study, standing, budget)
@@ -73,17 +73,15 @@ def _table(title: str) -> Table:
 
 
 def row(study: Study, standing: Standing, budget: float) -> tuple[str, ...]:
-    """A rule under one budget: accuracy, points above random asking for as many labels, labels, macro-F1, kappa, cost, estimate."""
+    """A rule under one budget: its score, what it gains over random asking for as many labels, labels, two figures more, cost, estimate."""
     point = standing.at(budget)
-    gain = 100 * (point.accuracy - study.random_with(point.labels))
-    told = study.runs(standing.rule, budget)[0].estimate
+    figure = study.figure
     return (
         standing.rule,
-        accuracy(point.accuracy),
-        f"{gain:+.1f}",
+        figure.text(point.score),
+        figure.gain(point.score - study.random_with(point.labels)),
         f"{point.labels:,.0f}",
-        f"{point.macro_f1:.3f}",
-        f"{point.kappa:.3f}",
+        *(f"{more:.3f}" for more in point.more),
         f"{point.microseconds:.0f}",
-        interval(told),
+        interval(study, study.runs(standing.rule, budget)[0]),
     )

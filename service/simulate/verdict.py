@@ -6,27 +6,26 @@ from functools import cached_property
 from statistics import fmean, stdev
 from typing import NamedTuple
 
+from service.simulate.figure import FIGURES
 from service.simulate.plan import EVERY, RANDOM, Job, Plan
-from service.simulate.work import Found
+from service.simulate.work import Found, FoundErrors
 
-_ENOUGH = 0.01  # of accuracy below that of every label
 _SURE = 2.0  # standard errors
 _TINIEST = 1e-4
 
-Place = tuple[float, float]  # labels, accuracy
+Place = tuple[float, float]  # labels, score
 
 
 class Point(NamedTuple):
-    """A rule under one budget: means over the seeds, and the extremes of accuracy."""
+    """A rule under one budget: means over the seeds, and the extremes of the score."""
 
     budget: float
     labels: float
     share: float
-    accuracy: float
+    score: float
     low: float
     high: float
-    kappa: float
-    macro_f1: float
+    more: tuple[float, float]
     microseconds: float
 
     @property
@@ -36,14 +35,14 @@ class Point(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """A rule over all budgets: its points by budget, and how it did with every seed, as the mean of its accuracies."""
+    """A rule over all budgets: its points by budget, and how it did with every seed, as the mean of its scores."""
 
     rule: str
     points: Sequence[Point]
     by_seed: Sequence[float]
 
     @property
-    def accuracy(self) -> float:
+    def score(self) -> float:
         """The mean over budgets and seeds."""
         return fmean(self.by_seed)
 
@@ -58,7 +57,7 @@ class Standing(NamedTuple):
 
 
 class Needs(NamedTuple):
-    """How many labels an accuracy takes; `at_most` where already the fewest that were tried give it."""
+    """How many labels a score takes; `at_most` where already the fewest that were tried give it."""
 
     labels: float
     at_most: bool
@@ -67,7 +66,7 @@ class Needs(NamedTuple):
 class Advice(NamedTuple):
     """The rule and budget to take, what random asking and every label give, and who is as good for all that can be told.
 
-    `random` is random asking's accuracy with as many labels, `random_needs` what it takes to be as good (None: more than was tried).
+    `random` is random asking's score with as many labels, `random_needs` what it takes to be as good (None: more than was tried).
     `reference` is random asking under the largest budget, and `needs` what the rule takes to be as good as that.
     """
 
@@ -83,14 +82,15 @@ class Advice(NamedTuple):
 class Study:
     """Everything that was found."""
 
-    def __init__(self, plan: Plan, found: Mapping[Job, Found]) -> None:
+    def __init__(self, plan: Plan, found: Mapping[Job, Found | FoundErrors]) -> None:
         """Take the runs."""
         self.plan = plan
         self.found = found
+        self.figure = FIGURES[plan.task]
         self.every = found[Job(EVERY, 1.0, 0)]
         self.n = self.every.n
 
-    def runs(self, rule: str, budget: float) -> list[Found]:
+    def runs(self, rule: str, budget: float) -> list[Found | FoundErrors]:
         """The runs of a rule under a budget, by seed."""
         return [self.found[Job(rule, budget, seed)] for seed in self.plan.seeds]
 
@@ -98,12 +98,12 @@ class Study:
     def standings(self) -> list[Standing]:
         """The rules that were asked for, the best first; of equals the one that bought less, then the one named first."""
         rules = [self._standing(rule) for rule in self.plan.rules]
-        return sorted(rules, key=lambda one: (-one.accuracy, one.labels))
+        return sorted(rules, key=lambda one: (-one.score, one.labels))
 
     def _standing(self, rule: str) -> Standing:
         runs = [self.runs(rule, budget) for budget in self.plan.budgets]
         points = [_point(budget, some) for budget, some in zip(self.plan.budgets, runs, strict=True)]
-        return Standing(rule, points, [fmean(run.accuracy for run in some) for some in zip(*runs, strict=True)])
+        return Standing(rule, points, [fmean(run.score for run in some) for some in zip(*runs, strict=True)])
 
     @cached_property
     def random(self) -> list[Point]:
@@ -113,41 +113,40 @@ class Study:
 
     @cached_property
     def _random_places(self) -> list[Place]:
-        return [*((point.labels, point.accuracy) for point in self.random), (self.n, self.every.accuracy)]
+        return [*((point.labels, point.score) for point in self.random), (self.n, self.every.score)]
 
     def random_with(self, labels: float) -> float:
-        """Random asking's accuracy with so many labels, between the points that were tried."""
+        """Random asking's score with so many labels, between the points that were tried."""
         return accuracy_with(self._random_places, labels)
 
     @cached_property
     def advice(self) -> Advice:
-        """The rule that stands first, at the least budget that is within a point of accuracy of every label, or the largest."""
+        """The rule that stands first, at the least budget that is as good as every label for all that matters, or the largest."""
         best = self.standings[0]
-        enough = [point for point in best.points if point.accuracy >= self.every.accuracy - _ENOUGH]
+        enough = [point for point in best.points if point.score >= self.figure.enough(self.every.score)]
         point = (enough or best.points[-1:])[0]
         reference = next(one for one in self.random if one.budget == self.plan.budgets[-1])
         return Advice(
             rule=best.rule,
             point=point,
             random=self.random_with(point.labels),
-            random_needs=needed(self._random_places, point.accuracy),
+            random_needs=needed(self._random_places, point.score),
             reference=reference,
-            needs=needed([(one.labels, one.accuracy) for one in best.points], reference.accuracy),
+            needs=needed([(one.labels, one.score) for one in best.points], reference.score),
             rivals=[one.rule for one in self.standings[1:] if as_good(one, best)],
         )
 
 
-def _point(budget: float, runs: Sequence[Found]) -> Point:
-    accuracies = [run.accuracy for run in runs]
+def _point(budget: float, runs: Sequence[Found | FoundErrors]) -> Point:
+    scores = [run.score for run in runs]
     return Point(
         budget,
         fmean(run.labels for run in runs),
         fmean(run.rate for run in runs),
-        fmean(accuracies),
-        min(accuracies),
-        max(accuracies),
-        fmean(run.kappa for run in runs),
-        fmean(run.macro_f1 for run in runs),
+        fmean(scores),
+        min(scores),
+        max(scores),
+        (fmean(run.more[0] for run in runs), fmean(run.more[1] for run in runs)),
         fmean(run.microseconds for run in runs),
     )
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from service.core.catalogue import effective
-from service.core.evaluation import Estimate
 from service.simulate.plan import RANDOM, Options
 from service.simulate.source import Survey
 from service.simulate.verdict import Advice, Needs, Study
+from service.simulate.work import Found, FoundErrors
 
 _SHOWN = 3  # rivals
 
@@ -22,31 +22,25 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f}".removesuffix(".0") + " %"
 
 
-def accuracy(share: float) -> str:
-    """An accuracy, always to a tenth of a percent.
-
-    >>> accuracy(0.95)
-    '95.0 %'
-    """
-    return f"{100 * share:.1f} %"
-
-
-def interval(estimate: Estimate) -> str:
-    """An estimate with its interval, or a dash where nothing can be said."""
-    if estimate.accuracy is None or estimate.low is None or estimate.high is None:
+def interval(study: Study, run: Found | FoundErrors) -> str:
+    """A run's estimate with its interval, or a dash where nothing can be said."""
+    figure = study.figure
+    told = figure.told(run.estimate)
+    if told.score is None or told.low is None or told.high is None:
         return "–"
-    return f"{accuracy(estimate.accuracy)} ({accuracy(estimate.low)} to {accuracy(estimate.high)})"
+    low, high = sorted((told.low, told.high), key=abs)
+    return f"{figure.text(told.score)} ({figure.text(low)} to {figure.text(high)})"
 
 
 def headline(study: Study) -> str:
     """The recommendation in one sentence."""
-    advice = study.advice
+    advice, score = study.advice, study.figure.text
     point = advice.point
     bought = f"With {percent(point.share)} of the labels ({point.labels:,.0f} of {study.n:,})"
-    reached = f"rule {advice.rule} reaches an accuracy of {accuracy(point.accuracy)}"
-    others = f"every label gives {accuracy(study.every.accuracy)}"
+    reached = f"rule {advice.rule} reaches {_article(study.figure.name)} of {score(point.score)}"
+    others = f"every label gives {score(study.every.score)}"
     if advice.rule != RANDOM:
-        others = f"random asking for as many labels reaches {accuracy(advice.random)}, {others}"
+        others = f"random asking for as many labels reaches {score(advice.random)}, {others}"
     return f"{bought} {reached}; {others}."
 
 
@@ -63,13 +57,19 @@ def _configured(study: Study) -> str:
     )
 
 
+def _article(name: str) -> str:
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+
+
 def _savings(study: Study) -> Iterator[str]:
     advice = study.advice
     if advice.rule == RANDOM:
         if len(study.plan.rules) > 1:
             yield "No rule does better here than asking at random."
         return
-    reference = f"what random asking reaches with {percent(advice.reference.share)} of the labels ({accuracy(advice.reference.accuracy)})"
+    reference = (
+        f"what random asking reaches with {percent(advice.reference.share)} of the labels ({study.figure.text(advice.reference.score)})"
+    )
     if advice.needs is None:
         yield f"It does not reach {reference} with any budget that was tried."
     elif not (advice.needs.at_most and advice.needs.labels >= advice.reference.labels):
@@ -109,21 +109,22 @@ def _rivals(study: Study) -> Iterator[str]:
 def _estimate(study: Study) -> Iterator[str]:
     advice = study.advice
     run = study.runs(advice.rule, advice.point.budget)[0]
-    told = run.estimate
-    if told.accuracy is None or told.naive is None:
-        yield f"From the bought labels alone nothing can be claimed of the accuracy: {told.reason}."
+    figure = study.figure
+    told = figure.told(run.estimate)
+    if told.score is None or told.naive is None:
+        yield f"From the bought labels alone nothing can be claimed of the {figure.name}: {told.reason}."
         return
     yield (
-        f"From the bought labels alone you would be told {interval(told)}, the truth being {accuracy(run.accuracy)}; "
-        f"the share that was right among them would have said {accuracy(told.naive)}."
+        f"From the bought labels alone you would be told {interval(study, run)}, the truth being {figure.text(run.score)}; "
+        f"the {figure.naive} would have said {figure.text(told.naive)}."
     )
 
 
 def _pause(study: Study, survey: Survey) -> Iterator[str]:
-    name, share = survey.majority
-    if study.advice.point.accuracy <= share:
-        yield f"That is no better than always saying {name!r} ({accuracy(share)}): try another model with --model."
-    if study.every.accuracy + 0.005 < study.advice.point.accuracy:
+    said, score = survey.constant
+    if study.advice.point.score <= score:
+        yield f"That is no better than always saying {said} ({study.figure.text(score)}): try another model with --model."
+    if study.figure.enough(study.advice.point.score) > study.every.score:
         yield "Fewer labels did better than every label: the model's step suits few labels, or the stream drifts."
     if survey.prose and study.plan.model.get("type") != "text":
         yield f"Column {survey.prose[0]!r} looks like prose; --model text reads its words."

@@ -433,9 +433,9 @@ def test_labels_weigh_the_inverse_of_their_probability_where_that_is_wanted(prob
         twin.learner.decide("a", {"x": 1.0}, 0.0)
         twin.learner.taught.teach({"x": 0.0}, "pos", applied.taught.weight)
 
-        assert applied.taught == ("pos", weight if weighted else 1.0)
+        assert applied.taught == ("pos", weight if weighted else 1.0, probability)
         assert book.learner.taught.model._intercepts == twin.learner.taught.model._intercepts
-    assert book.label("b", "neg", {"x": 2.0}, brought=True).taught == ("neg", 1.0)
+    assert book.label("b", "neg", {"x": 2.0}, brought=True).taught == ("neg", 1.0, 0.0)
 
 
 def test_models_without_weights_learn_a_heavy_label_more_often():

@@ -12,14 +12,17 @@ from typing import Any, Final
 from zlib import crc32
 
 import numpy as np
+from msgspec import UNSET
 from numpy.typing import NDArray
 
 from service.core.evaluation.traffic import GONE, KINDS, Milestone, kind_of
 from service.core.events import Asked, Mark
 from service.core.features import Features
+from service.core.records import Forecast
 
 NO_ROW: Final = -1
 UNKNOWN: Final = -1  # in a column of labels
+UNTOLD: Final = 2  # whether a label lies in the interval that was told: 0 or 1, or there is none of either
 ARMS: Final = 2  # models that answers to random questions alone teach (`service.core.evaluation.savings`)
 THINNED: Final = 3  # the second one learns one in so many of them
 
@@ -42,7 +45,7 @@ class Evidence:
         self.places, self.chances, self.losses = array("Q"), array("d"), array("d")
         self.predicted, self.truths = array("i"), array("i")
         self.guesses = [array("i") for _ in range(ARMS)]
-        self.kinds, self.explored = bytearray(), bytearray()
+        self.kinds, self.explored, self.inside = bytearray(), bytearray(), bytearray()
         self.parts: list[tuple[str, ...]] = []  # the values of the slices
         self._odds: list[tuple[tuple[str, ...], bytes] | None] = []
         self.trail: list[Milestone] = [(0, [0] * KINDS, 0.0)]
@@ -57,15 +60,16 @@ class Evidence:
         prediction, query = event.decision.prediction, event.decision.query
         self.places.append(event.mark.seen)
         self.chances.append(query.probability)
-        self.kinds.append(kind_of(prediction.confidence, query.probability))
+        self.kinds.append(kind_of(event.decision.sureness, query.probability))
         self.explored.append(query.reason == "exploration")
         self.predicted.append(self._code(prediction.label))
         self.truths.append(UNKNOWN)
         self.losses.append(math.nan)
+        self.inside.append(UNTOLD)
         for guesses in self.guesses:
             guesses.append(UNKNOWN)
         self.parts.append(tuple(_part(event.features, name) for name in self.slices))
-        self._odds.append(_odds(prediction.probabilities))
+        self._odds.append(_odds(prediction.probabilities) if event.decision.forecast is UNSET else _forecast(event.decision.forecast))
         self._mark(event.mark)
         return len(self.places) - 1
 
@@ -89,6 +93,7 @@ class Evidence:
         self.changes += 1
         self.truths[row] = truth
         self.losses[row] = math.nan if label is None else _loss(self._odds[row], label)
+        self.inside[row] = UNTOLD if label is None else _inside(self._odds[row], label)
 
     def forget(self, row: int) -> None:
         """Leave of a question that it was asked, where and at which chance."""
@@ -96,6 +101,7 @@ class Evidence:
         self.kinds[row] = GONE
         self.predicted[row] = self.truths[row] = UNKNOWN
         self.losses[row] = math.nan
+        self.inside[row] = UNTOLD
         for guesses in self.guesses:
             guesses[row] = UNKNOWN
         self.parts[row] = ("",) * len(self.parts[row])
@@ -148,6 +154,7 @@ class Evidence:
             "losses": self.losses.tobytes(),
             "kinds": bytes(self.kinds),
             "explored": bytes(self.explored),
+            "inside": bytes(self.inside),
             "parts": self.parts,
             "odds": self._odds,
             "trail": self.trail,
@@ -166,6 +173,7 @@ class Evidence:
         for column, part in zip([evidence.predicted, evidence.truths, *evidence.guesses], codes, strict=True):
             column.frombytes(part.tobytes())
         evidence.kinds, evidence.explored = bytearray(learned["kinds"]), bytearray(learned["explored"])
+        evidence.inside = bytearray(learned["inside"])
         evidence.parts, evidence._odds, evidence.trail = list(learned["parts"]), list(learned["odds"]), list(learned["trail"])
         return evidence
 
@@ -185,10 +193,32 @@ def _odds(probabilities: dict[str, float]) -> tuple[tuple[str, ...], bytes] | No
     return tuple(probabilities), struct.pack(f"<{len(probabilities)}f", *probabilities.values())
 
 
+def _forecast(forecast: Forecast) -> tuple[tuple[str, ...], bytes] | None:
+    """The number that was predicted and its interval, under no name."""
+    if forecast.value is None:
+        return None
+    low, high = (math.nan if end is None else end for end in (forecast.low, forecast.high))
+    return (), struct.pack("<3d", forecast.value, low, high)
+
+
+def _inside(odds: tuple[tuple[str, ...], bytes] | None, label: str) -> int:
+    """Whether a number lies in the interval that was told."""
+    if odds is None or odds[0]:
+        return UNTOLD
+    _, low, high = struct.unpack("<3d", odds[1])
+    return UNTOLD if math.isnan(low) else int(low <= float(label) <= high)
+
+
 def _loss(odds: tuple[tuple[str, ...], bytes] | None, label: str) -> float:
-    """-log of the probability that was given to a label; of one that was not known, of the smallest one that counts."""
+    """-log of the probability that was given to a label; of one that was not known, of the smallest one that counts.
+
+    Of a number, how far it lies from the one that was predicted.
+    """
     if odds is None:
         return math.nan
     names, packed = odds
+    if not names:
+        value, _, _ = struct.unpack("<3d", packed)
+        return float(abs(float(label) - value))
     chances: Iterable[float] = struct.unpack(f"<{len(names)}f", packed)
     return -math.log(max(_FAINT, dict(zip(names, chances, strict=True)).get(label, 0.0)))

@@ -10,7 +10,7 @@ import numpy as np
 from service.core.evaluation.estimate import interval, ratio, weights_of
 from service.core.evaluation.view import Floats, Rows
 
-_MOST_VALUES: Final = 20  # values of a slice that are told apart
+MOST_VALUES: Final = 20  # values of a slice that are told apart
 _MOST_CLASSES: Final = 100  # that are shown
 _FEWEST: Final = 5  # labels from which anything is claimed
 _LEAST_EFFECTIVE: Final = 2.0
@@ -96,13 +96,13 @@ def parts(rows: Rows, names: Sequence[str]) -> dict[str, dict[str, Part]]:
 def _parts(rows: Rows, index: int) -> Iterator[tuple[str, Part]]:
     values = [part[index] for part in rows.parts]
     counted = Counter(value for value in values if value)
-    named = sorted(counted, key=lambda value: (value == OTHER, -counted[value], value))[:_MOST_VALUES]
-    groups = np.array([named.index(value) if value in named else _MOST_VALUES if value else -1 for value in values], dtype=np.int64)
+    named = sorted(counted, key=lambda value: (value == OTHER, -counted[value], value))[:MOST_VALUES]
+    groups = np.array([named.index(value) if value in named else MOST_VALUES if value else -1 for value in values], dtype=np.int64)
     everything = weights_of(rows)[1].sum()
     for group, value in enumerate(named):
         if value != OTHER:
             yield value, _part(rows.of(groups == group), everything)
-    rest = (groups == _MOST_VALUES) | (groups == (named.index(OTHER) if OTHER in named else _MOST_VALUES))
+    rest = (groups == MOST_VALUES) | (groups == (named.index(OTHER) if OTHER in named else MOST_VALUES))
     if rest.any():
         yield OTHER, _part(rows.of(rest), everything)
 

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import msgspec
 
-from service.core.config import StreamConfig
+from service.core.config import BudgetSpec, StreamConfig
 from service.core.evaluation.estimate import Estimate, answering, corrected, describe, estimate, trust
 from service.core.evaluation.evidence import WINDOW
 from service.core.evaluation.figures import NOTHING, OfClass, Part, parts, quality
@@ -116,9 +116,14 @@ def evaluate(view: View, config: StreamConfig) -> Evaluation:
         _figures(view, since, None),
         claimed.classes,
         parts(rows, view.slices),
-        Spent(bought, None if budget.price is None else price_of(bought, budget.price), budget.currency),
+        spent_on(bought, budget),
         _relayed() if config.model.type == EXTERNAL else saved(view, since, budget.price),
     )
+
+
+def spent_on(labels: int, budget: BudgetSpec) -> Spent:
+    """So many answers with their price."""
+    return Spent(labels, None if budget.price is None else price_of(labels, budget.price), budget.currency)
 
 
 def saved(view: View, since: Estimate, price: float | None) -> Saved:

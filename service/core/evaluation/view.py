@@ -31,6 +31,7 @@ class Rows:
     predicted: Codes
     truths: Codes
     losses: Floats
+    inside: NDArray[np.uint8]
     guesses: Sequence[Codes]
     parts: Sequence[tuple[str, ...]]
 
@@ -48,6 +49,7 @@ class Rows:
             self.predicted[at],
             self.truths[at],
             self.losses[at],
+            self.inside[at],
             [guess[at] for guess in self.guesses],
             [self.parts[row] for row in at.tolist()] if self.parts else [],
         )
@@ -143,6 +145,7 @@ def _rows(evidence: Evidence, first: int, last: int) -> Rows:
         np.frombuffer(evidence.predicted, np.int32)[first:last].copy(),
         np.frombuffer(evidence.truths, np.int32)[first:last].copy(),
         np.frombuffer(evidence.losses)[first:last].copy(),
+        np.frombuffer(evidence.inside, np.uint8)[first:last].copy(),
         guesses,
         evidence.parts[first:last] if evidence.slices else [],
     )
@@ -157,6 +160,7 @@ def _joined(pieces: Sequence[Rows]) -> Rows:
         np.concatenate([rows.predicted for rows in pieces]),
         np.concatenate([rows.truths for rows in pieces]),
         np.concatenate([rows.losses for rows in pieces]),
+        np.concatenate([rows.inside for rows in pieces]),
         [np.concatenate(guesses) for guesses in zip(*(rows.guesses for rows in pieces), strict=True)],
         [part for rows in pieces for part in rows.parts],
     )

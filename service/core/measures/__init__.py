@@ -10,6 +10,7 @@ from service.core.measures.cognitive import Cognitive
 from service.core.measures.committee import Consensus, Divergence, LossRange, SoftVoteEntropy, VoteEntropy
 from service.core.measures.density import Density
 from service.core.measures.epistemic import Epistemic
+from service.core.measures.numeric import Deviation, GreedyBoth, GreedyInput, GreedyOutput, Variance
 from service.core.measures.probabilistic import Probabilistic
 from service.core.measures.uncertainty import entropy, least_confidence, margin
 
@@ -32,4 +33,9 @@ INFORMED: Mapping[str, Callable[..., Informed]] = MappingProxyType(
 
 MEASURES: Mapping[str, Callable[..., Any]] = MappingProxyType({**PLAIN, **INFORMED})
 
-__all__ = ["INFORMED", "MEASURES", "PLAIN", "Informed", "Measure", "Plain", "entropy", "least_confidence", "margin"]
+# Of streams whose labels are numbers.
+NUMERIC: Mapping[str, Callable[..., Informed]] = MappingProxyType(
+    {"variance": Variance, "deviation": Deviation, "gsx": GreedyInput, "gsy": GreedyOutput, "gsi": GreedyBoth}
+)
+
+__all__ = ["INFORMED", "MEASURES", "NUMERIC", "PLAIN", "Informed", "Measure", "Plain", "entropy", "least_confidence", "margin"]

@@ -16,7 +16,8 @@ from service.simulate.scores import calibration_error
 from service.simulate.screen import row
 from service.simulate.source import Source, Survey
 from service.simulate.verdict import Study
-from service.simulate.words import accuracy, headline, percent, sentences
+from service.simulate.words import headline, percent, sentences
+from service.simulate.work import Found
 
 _CLASSES = 12  # that are named
 
@@ -36,7 +37,9 @@ def page(study: Study, survey: Survey, origin: Source) -> str:
     loader = FileSystemLoader(Path(__file__).parent)
     template = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     told = plots.told(study)
-    drawn = {"worth": plots.worth(study), "along": plots.along(study), "calibration": plots.calibration(study)}
+    drawn = {"worth": plots.worth(study), "along": plots.along(study)}
+    if isinstance(study.every, Found):
+        drawn["calibration"] = plots.calibration(study, study.every)
     written: str = template.get_template("page.html").render(
         advice=study.advice,
         budget=percent(study.advice.point.budget),
@@ -49,7 +52,8 @@ def page(study: Study, survey: Survey, origin: Source) -> str:
         reason=study.runs(study.advice.rule, study.advice.point.budget)[0].estimate.reason,
         sentences=sentences(study, survey, study.plan.options),
         told=Markup(told) if told else None,  # noqa: S704 - the same
-        wrong=_calibration(study),
+        wrong=_calibration(study, study.every) if isinstance(study.every, Found) else None,
+        figure=study.figure,
         **_by_budget(study),
     )
     return written.replace(" %", "\N{NO-BREAK SPACE}%")
@@ -58,26 +62,26 @@ def page(study: Study, survey: Survey, origin: Source) -> str:
 def _figures(study: Study) -> list[tuple[str, str]]:
     advice = study.advice
     return [
-        (f"with {advice.rule}", accuracy(advice.point.accuracy)),
+        (f"with {advice.rule}", study.figure.text(advice.point.score)),
         ("of the labels", percent(advice.point.share)),
-        ("random, as many labels", accuracy(advice.random)),
-        ("every label", accuracy(study.every.accuracy)),
+        ("random, as many labels", study.figure.text(advice.random)),
+        ("every label", study.figure.text(study.every.score)),
     ]
 
 
 def _by_budget(study: Study) -> dict[str, object]:
     return {
         "budgets": [percent(budget) for budget in study.plan.budgets],
-        "standings": [(one.rule, [(accuracy(point.accuracy), percent(point.share)) for point in one.points]) for one in study.standings],
-        "every": accuracy(study.every.accuracy),
+        "standings": [
+            (one.rule, [(study.figure.text(point.score), percent(point.share)) for point in one.points]) for one in study.standings
+        ],
+        "every": study.figure.text(study.every.score),
     }
 
 
-def _calibration(study: Study) -> tuple[str, str]:
+def _calibration(study: Study, every: Found) -> tuple[str, str]:
     """How far confidence and accuracy are apart, with the recommended rule and with every label."""
-    advice = study.advice
-    mine = plots.pooled([run.bins for run in study.runs(advice.rule, advice.point.budget)])
-    return f"{100 * calibration_error(mine):.1f}", f"{100 * calibration_error(study.every.bins):.1f}"
+    return f"{100 * calibration_error(plots.bins_of(study)):.1f}", f"{100 * calibration_error(every.bins):.1f}"
 
 
 def _made(study: Study, survey: Survey, origin: Source) -> Iterator[tuple[str, str]]:
@@ -85,10 +89,10 @@ def _made(study: Study, survey: Survey, origin: Source) -> Iterator[tuple[str, s
     yield "Command", options.command()
     yield "File", f"{origin.path.name}, {survey.rows:,} rows{' (the file has more)' if survey.cut else ''}, {len(survey.features)} features"
     yield "Label", f"column {origin.label}"
-    yield "Classes", _classes(survey)
+    yield "Classes" if survey.classes else "Labels", _classes(survey) if survey.classes else survey.about
     yield "Model", options.model if "type" in study.plan.model else msgspec.json.encode(study.plan.model).decode()
     yield "Seeds", ", ".join(map(str, study.plan.seeds))
-    yield "Labels", f"{options.delay:,} samples late, {percent(options.lost)} of the questions never answered"
+    yield "Answers", f"{options.delay:,} samples late, {percent(options.lost)} of the questions never answered"
     yield "Runs", f"{len(study.found)}; every one predicts each sample before it may learn it"
     yield "Made by", f"askwhen {__version__}, River {version('river')}, Python {platform.python_version()}"
     yield "Made at", datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
