@@ -20,8 +20,8 @@ from service.core.features import Features
 from service.core.pool import Passed
 from service.core.records import Decision, Prediction, Reason
 from service.core.stated import Probabilities
-from service.core.tasks import REGRESSION
 from service.core.synthesis import Candidate, Synthetic, integral, margin_of, pairs, reads_text, walk
+from service.core.tasks import REGRESSION
 from service.erasure import is_erased
 from service.journal import Journal
 from service.ports import Clock, Log, Observer
