@@ -5,17 +5,26 @@ Here each move is weighed by how uncertain the weights are along the sample.
 """
 
 from math import exp, fsum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from river.utils import VectorDict
+
+from service.core.tokens import is_word
 
 _JOINT = 64  # columns whose uncertainty is known jointly; that of more is known one by one
 _CURVATURE = 0.25  # of the logistic loss: its upper bound, p (1 - p) at p = 1/2
 _FAR = 500.0  # logits beyond which a probability is 0 or 1
 
 Vector = dict[str, float]
+
+
+class Prior(NamedTuple):
+    """What is known of a weight before any label: its variance, and the share of it that a label brings back."""
+
+    variance: float
+    drift: float
 
 
 class Uncertainty:
@@ -28,11 +37,16 @@ class Uncertainty:
     row by row, or exactly, so that every machine computes the same bits.
     """
 
-    def __init__(self, prior: float, drift: float, joint: int) -> None:
-        """Start with variance `prior` everywhere; the intercept and the first `joint` columns share a matrix."""
+    def __init__(self, prior: float, drift: float, joint: int, words: Prior | None = None) -> None:
+        """Start with variance `prior` everywhere; the intercept and the first `joint` columns share a matrix.
+
+        With `words`, columns that stand for words begin as that says, and share in no matrix.
+        """
         self.prior = prior
         self.noise = drift * prior
         self.joint = joint
+        self._own = Prior(prior, drift)
+        self._words = words
         self._places: dict[str, int] = {}
         self._matrix = np.array([[prior]])  # the intercept comes first
         self._alone: Vector = {}  # variances of the columns beyond
@@ -41,10 +55,10 @@ class Uncertainty:
         """Take a labelled sample in, as if it had come `weight` times; return the gains of the intercept and of the weights."""
         if not x.keys() <= self._places.keys():
             self._place(x)
-        places, alone = self._places, self._alone
+        places = self._places
         dense = np.array([1.0, *(x.get(name, 0.0) for name in places)])
         leaning = (self._matrix * dense[:, None]).sum(axis=0)  # P is symmetric
-        moved = {name: alone.get(name, self.prior) * value for name, value in x.items() if name not in places}
+        moved = {name: self._variance(name) * value for name, value in x.items() if name not in places}
         spread = fsum((*(leaning * dense).tolist(), *(move * x[name] for name, move in moved.items())))
         curvature = _CURVATURE * weight
         inverse = 1.0 / (1.0 + curvature * spread)
@@ -55,7 +69,8 @@ class Uncertainty:
 
     def _place(self, x: Vector) -> None:
         """Give new columns a place in the matrix, while there is one."""
-        new = [name for name in x if name not in self._places][: self.joint - len(self._places)]
+        room = self.joint - len(self._places)
+        new = [name for name in x if name not in self._places and not self._apart(name)][:room] if room else []
         if new:
             before = len(self._matrix)
             grown = self.prior * np.identity(before + len(new))
@@ -68,7 +83,18 @@ class Uncertainty:
         diagonal = np.einsum("ii->i", self._matrix)  # a view
         np.minimum(self.prior, diagonal + self.noise, out=diagonal)
         for name, move in moved.items():
-            self._alone[name] = min(self.prior, self._alone.get(name, self.prior) - factor * move * move + self.noise)
+            variance, drift = self._of(name)
+            self._alone[name] = min(variance, self._alone.get(name, variance) - factor * move * move + drift * variance)
+
+    def _variance(self, name: str) -> float:
+        known = self._alone.get(name)
+        return self._of(name).variance if known is None else known
+
+    def _apart(self, name: str) -> bool:
+        return self._words is not None and is_word(name)
+
+    def _of(self, name: str) -> Prior:
+        return self._words if self._words is not None and is_word(name) else self._own
 
 
 class Logistic:
@@ -79,9 +105,12 @@ class Logistic:
 
     linear: ClassVar[bool] = True
 
-    def __init__(self, learning_rate: float, drift: float, joint: int = _JOINT) -> None:
-        """Start with no class; `learning_rate` is the prior variance of a weight, the size of its first step."""
-        self._uncertainty = Uncertainty(learning_rate, drift, joint)
+    def __init__(self, learning_rate: float, drift: float, joint: int = _JOINT, words: Prior | None = None) -> None:
+        """Start with no class; `learning_rate` is the prior variance of a weight, the size of its first step.
+
+        `words` is what is known beforehand of columns that stand for words, where it is something else.
+        """
+        self._uncertainty = Uncertainty(learning_rate, drift, joint, words)
         self._weights: list[Any] = [VectorDict(None)]  # of class 1 alone, or of every class in order
         self._intercepts = [0.0]
 

@@ -92,10 +92,11 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
 
 
 class Lesson(NamedTuple):
-    """A label to learn, and how much it weighs."""
+    """A label to learn, how much it weighs, and how many samples it stands for in estimates: none where nobody asked for it."""
 
     label: str
     weight: float = 1.0
+    stakes: float = 0.0
 
 
 class Applied(NamedTuple):

@@ -38,8 +38,10 @@ class Taught(Knowing):
     def learn(self, answer: Labelled, vector: Vector, lesson: Lesson) -> bool:
         """Learn an answer, and so do the arms that may; False where the label is unlearnable."""
         for arm in self.arms[: answer.arms]:
+            arm.judge(vector, lesson.label, 1.0)  # what it learns was asked at random
             arm.teach(vector, lesson.label)
-        return self.teach(vector, *lesson)
+        self.judge(vector, lesson.label, lesson.stakes)
+        return self.teach(vector, lesson.label, lesson.weight)
 
     def guesses(self, vector: Vector) -> list[str | None]:
         """Return what each arm takes a sample for."""

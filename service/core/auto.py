@@ -1,0 +1,89 @@
+"""Several cheap models that learn from the same labels; the one that is right most often answers. It knows neither budget nor log."""
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from service.core.contest import Contest
+from service.core.knowing import is_linear, learn_weighted
+from service.core.noticing import without_words
+from service.core.tokens import is_word
+
+Vector = dict[str, float]
+
+
+class Auto:
+    """Candidates that all learn every label; only the leader of their contest predicts, so that a decision costs what one model costs.
+
+    `judge` tells the contest what each would have said of a sample whose label was asked for, before any of them learns it. Words
+    are read by those candidates alone that are made for thousands of columns.
+    """
+
+    def __init__(self, candidates: Mapping[str, Any], readers: Iterable[str]) -> None:
+        """Take candidates in the order in which they are trusted while nothing is known; `readers` are those that read words."""
+        self.candidates = dict(candidates)
+        self.contest = Contest(list(candidates))
+        self._readers = frozenset(readers)
+        self._wordy = False
+
+    @property
+    def linear(self) -> bool:
+        """Whether the model that answers is linear in its vectors."""
+        return is_linear(self.candidates[self.contest.leading])
+
+    def predict_proba_one(self, x: Vector) -> dict[int, float]:
+        """Return what the leader says."""
+        leading = self.contest.leading
+        said: dict[int, float] = self.candidates[leading].predict_proba_one(self._seen_by(leading, x))
+        return said
+
+    def learn_one(self, x: Vector, y: int, w: float = 1.0) -> None:
+        """Let every candidate learn a label; raises what the leader raises, and what another raises is its own loss."""
+        self._wordy = self._wordy or any(map(is_word, x))
+        for name, model in self.candidates.items():
+            with suppress(*() if name == self.contest.leading else (Exception,)):
+                _learn(model, self._seen_by(name, x), y, w)
+
+    def judge(self, x: Vector, y: int, stakes: float) -> None:
+        """See which candidates would have been wrong about a label that stands for `stakes` samples; nothing is learned."""
+        self.contest.judge([self._said_by(name, x) != y for name in self.candidates], stakes)
+
+    def members(self) -> list["Member"]:
+        """The candidates as a committee."""
+        return [Member(self, name) for name in self.candidates]
+
+    def say(self, name: str, x: Vector) -> dict[int, float]:
+        """Return what a candidate says."""
+        said: dict[int, float] = self.candidates[name].predict_proba_one(self._seen_by(name, x))
+        return said
+
+    def _said_by(self, name: str, x: Vector) -> int | None:
+        """The class that a candidate takes a vector for: the first of equals, as predictions have it."""
+        try:
+            said = self.say(name, x)
+        except Exception:  # noqa: BLE001 - a broken candidate is wrong
+            return None
+        return max(sorted(said), key=said.__getitem__, default=None)
+
+    def _seen_by(self, name: str, x: Vector) -> Vector:
+        return x if not self._wordy or name in self._readers else without_words(x)
+
+
+class Member:
+    """A candidate as a model of its own."""
+
+    def __init__(self, auto: Auto, name: str) -> None:
+        """Take the candidate's name."""
+        self._auto = auto
+        self._name = name
+
+    def predict_proba_one(self, x: Vector) -> dict[int, float]:
+        """Return what it says."""
+        return self._auto.say(self._name, x)
+
+
+def _learn(model: Any, x: Vector, y: int, w: float) -> None:
+    if w == 1.0:
+        model.learn_one(x, y)
+    else:
+        learn_weighted(model, x, y, w)
