@@ -173,7 +173,7 @@ def simulate(
     ] = None,
     model: Annotated[
         str, typer.Option(help="Model: a name of the catalogue, or JSON as under `model` in a stream's configuration.")
-    ] = "logistic",
+    ] = "auto",
     rule: Annotated[list[str] | None, typer.Option(help="Query rule, repeatable (default: all).", show_default=False)] = None,
     measure: Annotated[str, typer.Option(help="Measure of utility.")] = "margin",
     budget: Annotated[

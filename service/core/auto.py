@@ -4,12 +4,23 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from service.core.contest import Contest
+import msgspec
+
+from service.core.contest import Contest, Standing
 from service.core.knowing import is_linear, learn_weighted
 from service.core.noticing import without_words
 from service.core.tokens import is_word
 
 Vector = dict[str, float]
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """Which model answers, how many labels it had learned when it began to, why, and how all candidates stand."""
+
+    model: str
+    since: int
+    why: str
+    candidates: list[Standing]
 
 
 class Auto:
@@ -25,6 +36,12 @@ class Auto:
         self.contest = Contest(list(candidates))
         self._readers = frozenset(readers)
         self._wordy = False
+        self.learned = self._since = 0  # labels in all, and when the leader began to answer
+
+    @property
+    def choice(self) -> Choice:
+        """Who answers and why."""
+        return Choice(self.contest.leading, self._since, self.contest.why(), self.contest.standings())
 
     @property
     def linear(self) -> bool:
@@ -39,6 +56,7 @@ class Auto:
 
     def learn_one(self, x: Vector, y: int, w: float = 1.0) -> None:
         """Let every candidate learn a label; raises what the leader raises, and what another raises is its own loss."""
+        self.learned += 1
         self._wordy = self._wordy or any(map(is_word, x))
         for name, model in self.candidates.items():
             with suppress(*() if name == self.contest.leading else (Exception,)):
@@ -46,7 +64,10 @@ class Auto:
 
     def judge(self, x: Vector, y: int, stakes: float) -> None:
         """See which candidates would have been wrong about a label that stands for `stakes` samples; nothing is learned."""
+        before = self.contest.leader
         self.contest.judge([self._said_by(name, x) != y for name in self.candidates], stakes)
+        if self.contest.leader != before:
+            self._since = self.learned
 
     def members(self) -> list["Member"]:
         """The candidates as a committee."""

@@ -13,7 +13,7 @@ from service.core.companions import Companion
 from service.core.config import ModelSpec, QuerySpec, StreamConfig, parse
 from service.core.errors import Invalid, below
 from service.core.measures import INFORMED, MEASURES, PLAIN, Informed, Plain, margin
-from service.core.models import MODELS, Built, Param
+from service.core.models import DEFAULT, MODELS, Built, Param
 from service.core.parameters import MAX_TEXT
 from service.core.rules import RULES, QueryStrategy
 from service.core.vectoriser import Prefix
@@ -95,7 +95,7 @@ def _effective_model(spec: ModelSpec) -> ModelSpec:
             raise Invalid("/model", "give either a `type` with `params` or a `pipeline`")
         _within("/model/pipeline", lambda: pipeline.build(spec.pipeline or []))
         return spec
-    name = spec.type or "logistic"
+    name = spec.type or DEFAULT
     if name not in MODELS:
         raise Invalid("/model/type", _unknown("model", name, MODELS))
     params = MODELS[name].params

@@ -85,7 +85,7 @@ class LabelSpec(_Strict, frozen=True):
 class StreamConfig(_Strict, frozen=True):
     """The effective configuration of a stream."""
 
-    model: ModelSpec = ModelSpec(type="logistic")
+    model: ModelSpec = ModelSpec(type="auto")
     classes: list[str] | None = None
     query: QuerySpec = QuerySpec()
     budget: BudgetSpec = BudgetSpec()

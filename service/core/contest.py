@@ -4,14 +4,29 @@ from collections.abc import Sequence
 from math import sqrt
 from typing import NamedTuple
 
+import msgspec
+
 _MEMORY = 0.996  # of what a label says, left when the next one comes: a half-life of 170 labels, since the world moves
 _MARGIN = 2.0  # standard errors by which a challenger must be ahead before it leads
+_RETURN = 0.5  # the same for one that is trusted more than the leader
 _FEWEST = 30  # labels that must have been judged before anybody takes over
 
 
-class Standing(NamedTuple):
-    """A candidate's share of all traffic that it was right about of late, and the number of random labels that this rests on."""
+class Takeover(NamedTuple):
+    """Who led before, and by how much fewer errors a sample the new leader was ahead, with the standard error of that."""
 
+    before: str
+    ahead: float
+    error: float
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """The share of all traffic that a candidate was right about of late, and how many random labels would tell as much.
+
+    `accuracy` None: nothing was told yet.
+    """
+
+    model: str
     accuracy: float | None
     labels: float
 
@@ -31,8 +46,7 @@ class Contest:
         self.names = list(names)
         self.leader = 0
         self.judged = 0  # labels that told something
-        self.since = 0  # of these, when the leader took over
-        self.lead: tuple[int, float, float] | None = None  # then: who led before, errors a sample fewer, their standard error
+        self.takeover: Takeover | None = None  # the last one
         self._weight = self._squares = 0.0
         self._errors = [0.0] * len(self.names)
         self._apart = [[0.0] * len(self.names) for _ in self.names]  # squared weights of the labels that exactly one of two got wrong
@@ -54,13 +68,22 @@ class Contest:
                 row[other] = _MEMORY * _MEMORY * row[other] + (stakes * stakes if erred != also else 0.0)
         self._settle()
 
-    def standings(self) -> dict[str, Standing]:
-        """How each candidate stands; an accuracy of None before the first label."""
-        labels = self._weight * self._weight / self._squares if self._squares else 0.0
-        return {
-            name: Standing(1.0 - errors / self._weight if self._weight else None, labels)
-            for name, errors in zip(self.names, self._errors, strict=True)
-        }
+    def standings(self) -> list[Standing]:
+        """How each candidate stands, in the order of trust."""
+        if not self.judged:
+            return [Standing(name, None, 0.0) for name in self.names]
+        labels = self._weight * self._weight / self._squares
+        return [Standing(name, 1.0 - errors / self._weight, labels) for name, errors in zip(self.names, self._errors, strict=True)]
+
+    def why(self) -> str:
+        """Say in a sentence why the leader leads."""
+        last = self.takeover
+        if last is not None:
+            ahead = f"{100 * last.ahead:.1f} points fewer errors over all traffic (standard error {100 * last.error:.1f})"
+            return f"{self.leading} took over from {last.before} with {ahead}; no other was clearly better since"
+        if self.judged < _FEWEST:
+            return f"{self.leading} answers first; {_FEWEST} labels that were asked for must be in before another can take over"
+        return f"{self.leading} answers since the start; no other was clearly better, by {_MARGIN:g} standard errors over all traffic"
 
     def _settle(self) -> None:
         """Let the best of those take over that are clearly ahead of the leader."""
@@ -70,8 +93,9 @@ class Contest:
         best, ahead = leader, 0.0
         for other, errors in enumerate(self._errors):
             fewer = self._errors[leader] - errors
-            if fewer > ahead and fewer > _MARGIN * sqrt(self._apart[leader][other]):
+            margin = _MARGIN if other > leader else _RETURN
+            if fewer > ahead and fewer > margin * sqrt(self._apart[leader][other]):
                 best, ahead = other, fewer
         if best != leader:
-            self.lead = leader, ahead / self._weight, sqrt(self._apart[leader][best]) / self._weight
-            self.leader, self.since = best, self.judged
+            self.takeover = Takeover(self.leading, ahead / self._weight, sqrt(self._apart[leader][best]) / self._weight)
+            self.leader = best

@@ -14,6 +14,7 @@ from service.core.noticing import Noticing
 from service.core.vectoriser import Plain, Text, Vectoriser
 
 SEED = 42
+DEFAULT = "auto"
 
 Params = Mapping[str, Any]
 
@@ -76,7 +77,7 @@ def _auto(params: Params) -> Built:  # noqa: ARG001 - it has none
     linear = Logistic(_RATE, _MOVES, words=Prior(_WORD_RATE, _WORD_MOVES))
     knn = neighbors.KNNClassifier(engine=neighbors.LazySearch(window_size=_NEIGHBOURHOOD))
     tree_ = tree.HoeffdingTreeClassifier(grace_period=50, max_depth=20)
-    candidates = {"logistic": linear, "naive-bayes": naive_bayes.GaussianNB(), "hoeffding-tree": tree_, "knn": knn}
+    candidates = {"logistic": linear, "knn": knn, "naive-bayes": naive_bayes.GaussianNB(), "hoeffding-tree": tree_}
     return Built(Noticing(), Auto(candidates, readers=("logistic",)))
 
 
@@ -90,7 +91,9 @@ _DRIFT = "share of the learning rate that a label brings back, since the world m
 
 MODELS: Mapping[str, Named] = MappingProxyType(
     {
-        "auto": Named(_auto, {}, "logistic regression, naive Bayes, a Hoeffding tree and nearest neighbours learn; the best of them answers"),
+        "auto": Named(
+            _auto, {}, "logistic regression, naive Bayes, a Hoeffding tree and nearest neighbours learn; the best of them answers"
+        ),
         "logistic": Named(
             _logistic,
             {"learning_rate": Param(0.5, 1e-6, 1_000.0, _PRIOR), "drift": Param(0.01, 0.0, 1.0, _DRIFT)},

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Iterable
 
+from service.core.auto import Auto, Choice
 from service.core.columns import Vector
 from service.core.companions import Companion, Evidence, members_of
 from service.core.events import Labelled
@@ -61,6 +62,11 @@ class Taught(Knowing):
         """Return what is to be proven of a vector: the prediction, and what the companion says, under names that no class has."""
         said = [] if self.companion is None else self.companion.imprint(vector)
         return self.predict(vector) | {f"\0{number}": value for number, value in enumerate(said)}
+
+    @property
+    def choice(self) -> Choice | None:
+        """Which of several models answers and why; None where there is one."""
+        return self.model.choice if isinstance(self.model, Auto) else None
 
     @property
     def linear(self) -> bool:

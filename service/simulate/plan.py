@@ -10,6 +10,7 @@ import msgspec
 
 from service.core.catalogue import effective
 from service.core.errors import Invalid
+from service.core.models import DEFAULT
 from service.core.rules import RULES
 
 BUDGETS = (0.01, 0.02, 0.05, 0.10)
@@ -27,7 +28,7 @@ class Options:
 
     file: Path
     label: str | None = None
-    model: str = "logistic"
+    model: str = DEFAULT
     rules: Sequence[str] = ()
     measure: str = "margin"
     budgets: Sequence[float] = BUDGETS
