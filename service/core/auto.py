@@ -8,10 +8,11 @@ import msgspec
 
 from service.core.contest import Contest, Standing
 from service.core.knowing import is_linear, learn_weighted
-from service.core.noticing import without_words
 from service.core.tokens import is_word
 
 Vector = dict[str, float]
+
+_NARROW = 128  # columns, of those that are no words, that every candidate looks at
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -26,16 +27,18 @@ class Choice(msgspec.Struct, frozen=True):
 class Auto:
     """Candidates that all learn every label; only the leader of their contest predicts, so that a decision costs what one model costs.
 
-    `judge` tells the contest what each would have said of a sample whose label was asked for, before any of them learns it. Words
-    are read by those candidates alone that are made for thousands of columns.
+    `judge` tells the contest what each would have said of a sample whose label was asked for, before any of them learns it. All
+    columns are read by those candidates alone that are made for thousands of them; the others see the first 128 that are no words, so
+    that a label costs a few milliseconds at most.
     """
 
     def __init__(self, candidates: Mapping[str, Any], readers: Iterable[str]) -> None:
-        """Take candidates in the order in which they are trusted while nothing is known; `readers` are those that read words."""
+        """Take candidates in the order in which they are trusted while nothing is known; `readers` are those that read all columns."""
         self.candidates = dict(candidates)
         self.contest = Contest(list(candidates))
         self._readers = frozenset(readers)
-        self._wordy = False
+        self._narrow: dict[str, None] = {}
+        self._wide = False  # whether there are more columns than these
         self.learned = self._since = 0  # labels in all, and when the leader began to answer
 
     @property
@@ -57,7 +60,8 @@ class Auto:
     def learn_one(self, x: Vector, y: int, w: float = 1.0) -> None:
         """Let every candidate learn a label; raises what the leader raises, and what another raises is its own loss."""
         self.learned += 1
-        self._wordy = self._wordy or any(map(is_word, x))
+        if not x.keys() <= self._narrow.keys():
+            self._meet(x)
         for name, model in self.candidates.items():
             with suppress(*() if name == self.contest.leading else (Exception,)):
                 _learn(model, self._seen_by(name, x), y, w)
@@ -87,7 +91,18 @@ class Auto:
         return max(sorted(said), key=said.__getitem__, default=None)
 
     def _seen_by(self, name: str, x: Vector) -> Vector:
-        return x if not self._wordy or name in self._readers else without_words(x)
+        if not self._wide or name in self._readers:
+            return x
+        narrow = self._narrow
+        return {column: value for column, value in x.items() if column in narrow}
+
+    def _meet(self, x: Vector) -> None:
+        for column in x:
+            if column not in self._narrow:
+                if len(self._narrow) < _NARROW and not is_word(column):
+                    self._narrow[column] = None
+                else:
+                    self._wide = True
 
 
 class Member:

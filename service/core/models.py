@@ -10,6 +10,7 @@ from service.core import deterministic
 from service.core.auto import Auto
 from service.core.columns import Words
 from service.core.logistic import Logistic, Prior
+from service.core.neighbours import Neighbours
 from service.core.noticing import Noticing
 from service.core.vectoriser import Plain, Text, Vectoriser
 
@@ -75,7 +76,7 @@ def _text(params: Params) -> Built:
 
 def _auto(params: Params) -> Built:  # noqa: ARG001 - it has none
     linear = Logistic(_RATE, _MOVES, words=Prior(_WORD_RATE, _WORD_MOVES))
-    knn = neighbors.KNNClassifier(engine=neighbors.LazySearch(window_size=_NEIGHBOURHOOD))
+    knn = Neighbours(n_neighbors=5, window=500)
     tree_ = tree.HoeffdingTreeClassifier(grace_period=50, max_depth=20)
     candidates = {"logistic": linear, "knn": knn, "naive-bayes": naive_bayes.GaussianNB(), "hoeffding-tree": tree_}
     return Built(Noticing(), Auto(candidates, readers=("logistic",)))
@@ -83,7 +84,6 @@ def _auto(params: Params) -> Built:  # noqa: ARG001 - it has none
 
 _RATE, _MOVES = 0.5, 0.01
 _WORD_RATE, _WORD_MOVES = 30.0, 0.0003
-_NEIGHBOURHOOD = 500
 _GRACE = Param(50, 1, 100_000, "labels between attempts to split a leaf")
 _DEPTH = Param(20, 1, 100, "levels of a tree")
 _PRIOR = "prior variance of a weight: the size of its first step; it falls as labels come"

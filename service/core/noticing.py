@@ -5,7 +5,7 @@ from typing import Any
 
 from service.core.columns import Tabular, Vector, Words, decode_state, encode_state
 from service.core.features import Features
-from service.core.tokens import WORD, is_word, token
+from service.core.tokens import WORD, token
 
 COLUMNS = 50_000  # words with columns of their own
 
@@ -126,8 +126,3 @@ class Noticing:
         self._fields = {name: Field.of(field) for name, field in fields.items()}
         self._words.restore(words)
         self._tabular.restore(tabular)
-
-
-def without_words(vector: Vector) -> Vector:
-    """Return a vector without the columns of words."""
-    return {column: value for column, value in vector.items() if not is_word(column)}

@@ -199,9 +199,20 @@ def test_a_text_is_learned_without_choosing():
     candidates = auto_of(book).candidates
 
     assert right / 300 > 0.9
-    assert sum(map(is_word, candidates["logistic"].predict_proba_one.__self__._weights[0].to_dict())) > 100
-    assert all(not is_word(column) for item in candidates["knn"]._nn.window for column in item[0][0])
+    assert sum(map(is_word, candidates["logistic"]._weights[0].to_dict())) > 100
+    assert list(auto_of(book)._narrow) == ["stars"]
     assert fold(book.read).fingerprint() == book.learner.fingerprint()
+
+
+def test_wide_samples_are_narrow_for_most_candidates():
+    """A thousand columns are read by the linear model; the others look at the first 128, so that a label stays cheap."""
+    auto = build_model(effective({}).model).model
+    for number in range(3):
+        auto.learn_one({f"x{number * 100 + place}": 1.0 for place in range(100)}, number % 2)
+
+    assert len(auto.candidates["logistic"]._weights[0].to_dict()) == 300
+    assert len(auto._narrow) == 128
+    assert max(len(of) for of in auto.candidates["naive-bayes"].gaussians.values()) <= 128
 
 
 def test_a_broken_candidate_loses_and_stops_nobody():

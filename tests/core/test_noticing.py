@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from service.core.noticing import Noticing, without_words
+from service.core.noticing import Noticing
 from service.core.tokens import is_word
 from service.core.vectoriser import Plain
 
@@ -14,6 +14,11 @@ WORDS = [f"word{number}" for number in range(40)]
 def text(rng):
     """A few words in any order."""
     return " ".join(rng.choices(WORDS, k=8))
+
+
+def without_words(vector):
+    """A vector without the columns of words."""
+    return {column: value for column, value in vector.items() if not is_word(column)}
 
 
 def seen(samples):
