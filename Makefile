@@ -122,6 +122,10 @@ determinism: setup  ## Compare replays of one log bit by bit
 value: setup  ## Measure what a label is worth under each rule
 	$(PY) -m benchmarks.value $(ARGS)
 
+.PHONY: auto-model
+auto-model: setup  ## Compare the default, which chooses a model by itself, with the best single model in hindsight
+	$(PY) -m benchmarks.auto_model $(ARGS)
+
 .PHONY: rule-cost
 rule-cost: setup  ## Measure what every rule costs with every measure, beside scikit-activeml where it is installed
 	$(PY) -m benchmarks.rule_cost $(ARGS)

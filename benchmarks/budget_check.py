@@ -22,6 +22,7 @@ from rich.table import Table
 from benchmarks.hostile import PATTERNS, Job, Tally, run
 from benchmarks.parallel import pin_hash_seed, run_all
 from service.core.measures import MEASURES
+from service.core.models import DEFAULT
 from service.core.rules import RULES
 from service.simulate import Pair, queried
 from service.simulate.datasets import SHIPPED, read_csv, shipped
@@ -145,7 +146,8 @@ def bounds(bought: Sequence[int], percent: int) -> Bounds:
 def on_stream(job: OnStream) -> Bounds:
     """Do one run."""
     rows = pairs(job.stream, job.path)
-    model = "text" if set(rows[0][0]) == {"text"} else "logistic"
+    default = (job.rule, job.measure) == ("logit", "margin")
+    model = DEFAULT if default else "text" if set(rows[0][0]) == {"text"} else "logistic"
     config = {"model": {"type": model}, "query": {"rule": job.rule, "measure": job.measure}, "budget": {"rate": job.percent / 100}}
     return bounds(queried(rows, config, seed=1).bought, job.percent)
 

@@ -76,12 +76,9 @@ def names(folder: Path | None) -> list[str]:
     return list(SHIPPED) if folder is None else sorted(path.name for path in folder.glob("*.csv*"))
 
 
-def config(pairs: Sequence[Pair], rule: str, rate: float, exploration: float) -> dict[str, Any]:
-    """The defaults but for these; a stream of one text gets the model for texts."""
-    features = pairs[0][0]
-    texts = [name for name, value in features.items() if isinstance(value, str)]
-    model = {"model": {"type": "text", "params": {"field": texts[0]}}} if len(features) == len(texts) == 1 else {}
-    return {**model, "query": {"rule": rule}, "budget": {"rate": rate}, "exploration": exploration}
+def config(rule: str, rate: float, exploration: float) -> dict[str, Any]:
+    """The defaults but for these."""
+    return {"query": {"rule": rule}, "budget": {"rate": rate}, "exploration": exploration}
 
 
 def run(job: Job) -> Any:
@@ -96,7 +93,7 @@ def walk(job: Job) -> Iterator[tuple[Learner, bytearray]]:
     """
     pairs = stream(job.folder, job.stream, job.length)
     secret = blake2b(str(job.seed).encode(), digest_size=16).digest()
-    learner = Learner(1, Configured(0.0, effective(config(pairs, job.rule, job.rate, job.exploration)), secret))
+    learner = Learner(1, Configured(0.0, effective(config(job.rule, job.rate, job.exploration)), secret))
     truth = bytearray()
     for place, (features, raw) in enumerate(pairs):
         label = label_text(raw)
@@ -146,7 +143,7 @@ def curve(job: Job) -> Point:
     """What random asking truly reaches: `rate` is the share of samples whose labels it buys."""
     pairs = stream(job.folder, job.stream, job.length)
     labels = round(job.rate * len(pairs))
-    return Point(labels, sampled(pairs, config(pairs, job.rule, 0.05, 0.3), labels=labels, seed=job.seed).accuracy)
+    return Point(labels, sampled(pairs, config(job.rule, 0.05, 0.3), labels=labels, seed=job.seed).accuracy)
 
 
 def wilson(share: float, labels: float, z: float = 1.959964) -> float:

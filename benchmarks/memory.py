@@ -89,7 +89,7 @@ def look(server: Server, started: float) -> Look:
 def fill(clients: Sequence[Client]) -> None:
     """Make the streams and send all of the fill's orders, as fast as they are taken."""
     for index in range(STREAMS):
-        clients[0].send("PUT", f"/v1/streams/shop-{index}", {"classes": [True, False]})
+        clients[0].send("PUT", f"/v1/streams/shop-{index}", {"model": {"type": "logistic"}, "classes": [True, False]})
     share = FILL // len(clients)
 
     def work(client: Client) -> None:

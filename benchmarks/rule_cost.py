@@ -55,7 +55,7 @@ def label_of(features: Features, chance: random.Random) -> str:
 
 def taught(rule: str, measure: str) -> Learner:
     """Return a learner of this rule and measure whose windows are full."""
-    config = effective({"query": {"rule": rule, "measure": measure}})
+    config = effective({"model": {"type": "logistic"}, "query": {"rule": rule, "measure": measure}})
     learner, chance = Learner(1, Configured(0.0, config, bytes(16))), random.Random(1)
     for number, features in enumerate(samples(chance, LABELS)):
         answer = learner.answer(f"old-{number}", label_of(features, chance), "", features, 0.0, brought=True, labeled_at=None)

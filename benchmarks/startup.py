@@ -48,7 +48,8 @@ async def make(folder: Path, labels: int) -> None:
     tuning = Tuning(snapshot_labels=10 * labels, snapshot_seconds=PATIENCE)
     engine = Engine(log, ProcessWorkshop(folder, workshop.snapshot, workshop.rebuild), [], lambda: os.urandom(16), tuning=tuning)
     engine.start([])
-    everything = {"classes": [True, False], "query": {"rule": "random"}, "budget": {"rate": 1.0, "burst": labels}}
+    budget = {"rate": 1.0, "burst": labels}
+    everything = {"model": {"type": "logistic"}, "classes": [True, False], "query": {"rule": "random"}, "budget": budget}
     await engine.administration.put(STREAM, everything)
     rng = random.Random(1)
 

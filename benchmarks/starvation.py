@@ -31,7 +31,7 @@ DELAYS = (0, 100, 1_000)  # samples
 LATE = {"image-segments": ("sky", "window"), "phishing": (True,)}  # classes that the first part leaves out
 BINS = 5  # words a feature, for the model that reads text
 LEARNING = [model for model in MODELS if model != EXTERNAL]
-SHORT_MODELS = ("logistic", "naive-bayes", "hoeffding-tree", "knn")
+SHORT_MODELS = ("auto", "logistic", "naive-bayes", "hoeffding-tree", "knn")
 SHORT_RULES = ("logit", "fixed-uncertainty", "variable-uncertainty", "quantile")
 
 

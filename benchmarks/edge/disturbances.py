@@ -148,7 +148,7 @@ def _largest(data: Path) -> int:
 def teach_history(service: Service, scale: Scale) -> None:
     """Teach a stream many labels."""
     with client(service.target) as http:
-        http.put(f"/v1/streams/{HISTORY}", json={}).raise_for_status()
+        http.put(f"/v1/streams/{HISTORY}", json={"model": {"type": "logistic"}}).raise_for_status()
     post_all(service.target, labels_of(service, HISTORY, itertools.islice(workload.samples(seed=5), scale.history)), _TEACHERS)
 
 

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import httpx
@@ -19,6 +20,8 @@ from loadtest.server import Server, free_port, serving
 SERVER_CORE, LOAD_CORE = 0, 1
 STREAM = "orders"
 LABELS = 400  # taught before anything is measured
+# A linear model, as the loops beside it have.
+_CONFIG: Mapping[str, object] = MappingProxyType({"model": {"type": "logistic"}, "budget": {"rate": 0.05, "max_open": 1_000_000}})
 # The loop, HTTP parser and silence that the service has.
 _UVICORN = ("--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning", "--no-server-header")
 _PATIENCE = 30.0  # seconds that a server may take to answer
@@ -119,7 +122,7 @@ def make_stream(http: httpx.Client, name: str, config: Mapping[str, object], lab
 
     Questions may pile up for as long as the benchmark runs, as if nobody answered: they never stop the asking.
     """
-    http.put(f"/v1/streams/{name}", json={"budget": {"rate": 0.05, "max_open": 1_000_000}, **config}).raise_for_status()
+    http.put(f"/v1/streams/{name}", json={**_CONFIG, **config}).raise_for_status()
     for number, (features, label) in enumerate(itertools.islice(workload.samples(seed), labels)):
         teach(http, name, f"taught-{number}", label, features)
 

@@ -184,6 +184,7 @@ class StreamCollector(Collector):
             yield _family(name, about, [(stream, of(learner.budget)) for stream, learner in streams])
         yield _family("askwhen_model_version", "Version of the serving model.", [(stream, learner.version) for stream, learner in streams])
         yield _family("askwhen_taught_total", "Labels that taught the model.", [(stream, learner.labels) for stream, learner in streams])
+        yield _answering(streams)
         yield _family("askwhen_claimed_questions", "Open questions that somebody holds.", self._claimed())
         pools = list(self._pools())
         yield _family("askwhen_pool_samples", "Unasked samples in the pool.", [(stream, pool.samples) for stream, pool in pools])
@@ -209,6 +210,17 @@ def _decided(tallies: dict[str, _Tally]) -> Iterator[Metric]:
         times.add_metric([stream], list(zip(bounds, accumulate(tally.buckets), strict=True)), tally.seconds)
     yield decisions
     yield times
+
+
+def _answering(streams: Iterable[tuple[str, Learner]]) -> Metric:
+    about = "1 for the model that answers where a stream has several, 0 for the others."
+    family = GaugeMetricFamily("askwhen_answering_model", about, labels=["stream", "model"])
+    for stream, learner in streams:
+        choice = learner.taught.choice
+        if choice is not None:
+            for candidate in choice.candidates:
+                family.add_metric([stream, candidate.model], candidate.model == choice.model)
+    return family
 
 
 def _estimated(found: Sequence[tuple[str, Estimate]]) -> Iterator[Metric]:

@@ -6,12 +6,13 @@ from typing import Any
 from service.api.text import LABEL
 from service.core.catalogue import describe, measure_params, rule_params
 from service.core.config import MAX_CLASSES, QuerySpec
+from service.core.models import DEFAULT
 from service.core.tasks import REGRESSION, TASKS
 
 Schema = dict[str, Any]
 
 _NULL: Schema = {"type": "null"}
-_DEFAULTS = ("logistic", QuerySpec().rule, QuerySpec().measure)
+_DEFAULTS = (DEFAULT, QuerySpec().rule, QuerySpec().measure)
 
 
 def configuration(generated: Mapping[str, Any]) -> dict[str, Any]:

@@ -209,6 +209,7 @@ def _stream(live: Live) -> StreamOut:
         taught=learner.queries.answered,
         left=budget.left,
         rebuilding=bool(learner.rebuild_from),
+        answering=learner.taught.choice,
     )
     return StreamOut(live.name, learner.config, summary)
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from service.api import text
+from service.core.auto import Choice
 from service.core.config import StreamConfig, invalid_from
 from service.core.embeddings import MAX_LENGTH, shown
 from service.core.errors import Invalid
@@ -261,7 +262,7 @@ class SynthesiseOut(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """How a stream stands."""
+    """How a stream stands; `answering` says which model of several answers, where the stream has several."""
 
     created_at: str
     model_version: int
@@ -273,6 +274,7 @@ class Summary(msgspec.Struct, frozen=True):
     taught: int
     left: float
     rebuilding: bool
+    answering: Choice | None
 
 
 class StreamOut(msgspec.Struct, frozen=True):

@@ -207,8 +207,25 @@ class Synthesis(msgspec.Struct, frozen=True):
     refused: dict[str, int]
 
 
+class Candidate(msgspec.Struct, frozen=True):
+    """How a model of several stands: its accuracy over all traffic of late, and how many random labels would tell as much."""
+
+    model: str
+    accuracy: float | None
+    labels: float
+
+
+class Answering(msgspec.Struct, frozen=True):
+    """Which model of several answers, how many labels it had learned when it began to, and why."""
+
+    model: str
+    since: int
+    why: str
+    candidates: list[Candidate]
+
+
 class Summary(msgspec.Struct, frozen=True):
-    """How a stream stands."""
+    """How a stream stands; `answering` None: its model is not one of several."""
 
     created_at: str  # RFC 3339
     model_version: int
@@ -220,6 +237,7 @@ class Summary(msgspec.Struct, frozen=True):
     taught: int
     left: float  # questions
     rebuilding: bool
+    answering: Answering | None = None
 
 
 class Stream(msgspec.Struct, frozen=True):

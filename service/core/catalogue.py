@@ -14,7 +14,7 @@ from service.core.config import ModelSpec, QuerySpec, StreamConfig, parse
 from service.core.embedder import is_offered
 from service.core.errors import Invalid, below
 from service.core.measures import INFORMED, MEASURES, NUMERIC, PLAIN, Informed, Plain, margin
-from service.core.models import MODELS, Built, Named, Param
+from service.core.models import DEFAULT, MODELS, Built, Named, Param
 from service.core.parameters import MAX_TEXT
 from service.core.regressors import REGRESSORS
 from service.core.rules import RULES, QueryStrategy
@@ -112,7 +112,7 @@ def _effective_model(spec: ModelSpec) -> ModelSpec:
             raise Invalid("/model", "give either a `type` with `params` or a `pipeline`")
         _within("/model/pipeline", lambda: pipeline.build(spec.pipeline or []))
         return spec
-    name = spec.type or "logistic"
+    name = spec.type or DEFAULT
     if name not in _MODELS:
         raise Invalid("/model/type", _unknown("model", name, _MODELS))
     params = _MODELS[name].params

@@ -203,9 +203,10 @@ class Words:
     `columns` words have columns of their own, later ones share 1,024 by hash; with `hashing` all words share `columns` columns.
     """
 
-    def __init__(self, field: str, *, hashing: bool, columns: int) -> None:
-        """Name the field and the bound on columns."""
+    def __init__(self, field: str, *, hashing: bool, columns: int, mark: str = "") -> None:
+        """Name the field, the bound on columns, and what their names begin with."""
         self.field = field
+        self.mark = mark
         self.hashing = hashing
         self.columns = columns
         self.texts = 0
@@ -235,11 +236,11 @@ class Words:
 
     def _column(self, word: str) -> str:
         if self.hashing:
-            return f"#{crc32(word.encode()) % self.columns}"
+            return f"{self.mark}#{crc32(word.encode()) % self.columns}"
         if len(word) > LONG:
-            return _shared(word)
-        column = recent_token(word)
-        return column if column in self.frequencies or len(self.frequencies) < self.columns else _shared(word)
+            return self.mark + _shared(word)
+        column = self.mark + recent_token(word)
+        return column if column in self.frequencies or len(self.frequencies) < self.columns else self.mark + _shared(word)
 
     def state(self) -> Any:
         """Return all that moves."""

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from river import base
 
+from service.core.auto import Auto
 from service.core.columns import Vector
 from service.core.sketch import WIDTH, Sketch
 
@@ -115,7 +116,12 @@ class Evidence:
 
 
 def members_of(model: Any, companion: Companion | None) -> Sequence[Any]:
-    """The members that can be asked: those of the committee beside a model, or an ensemble's own (River's are lists of them)."""
-    if isinstance(companion, Committee):
-        return companion.members
+    """The members that can be asked: those of the committee beside a model, or its own."""
+    return companion.members if isinstance(companion, Committee) else own_members(model)
+
+
+def own_members(model: Any) -> Sequence[Any]:
+    """The members that a model has of its own: an ensemble's, or the candidates of one that chooses among several."""
+    if isinstance(model, Auto):
+        return model.members()
     return list(model) if isinstance(model, base.Ensemble) else ()

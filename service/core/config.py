@@ -95,7 +95,7 @@ class StreamConfig(_Strict, frozen=True):
     """The effective configuration of a stream."""
 
     task: Task = "classification"
-    model: ModelSpec = ModelSpec(type="logistic")
+    model: ModelSpec = ModelSpec(type="auto")
     classes: list[str] | None = None
     query: QuerySpec = QuerySpec()
     budget: BudgetSpec = BudgetSpec()

@@ -3,7 +3,7 @@
 import inspect
 import math
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from river import linear_model, multiclass
 
@@ -21,6 +21,15 @@ class Model(Protocol):
 
     def learn_one(self, x: dict[str, float], y: int) -> Any:
         """Learn one label."""
+        ...
+
+
+@runtime_checkable
+class Choosing(Protocol):
+    """A model that holds several and answers with one of them."""
+
+    def judge(self, x: dict[str, float], y: int, stakes: float) -> None:
+        """See which of them would have been wrong about a label that stands for `stakes` samples; nothing is learned."""
         ...
 
 
@@ -70,6 +79,15 @@ class Knowing:
             code = self._codes[label] = len(self.classes)
             self.classes.append(label)
         return code
+
+    def judge(self, vector: Vector, label: str, stakes: float) -> None:
+        """Have a model that chooses among several see what each makes of a label, before it is learned.
+
+        The label stands for `stakes` samples. One of a class that no model knows tells nothing of them, nor does one that nobody asked for.
+        """
+        code = self._codes.get(label)
+        if isinstance(self.model, Choosing) and code is not None and stakes > 0.0:
+            self.model.judge(vector, code, stakes)
 
     def _sound(self, raw: Any) -> dict[str, float]:
         if len(raw) == 2 and len(self.classes) == 2:  # noqa: PLR2004 - nearly every stream has two classes

@@ -120,13 +120,11 @@ class Learner(Serving):
         return Applied(outcome, self.version, effect.rebuild, lesson), probabilities
 
     def _lesson(self, sample_id: str, label: str) -> Lesson:
+        """A label with its weight, 1 or the inverse of the probability with which it was asked, within bounds, and the coin's chance."""
         sample = self.queries.samples[sample_id]
+        weight = 1.0 / max(_LEAST, sample.probability) if self.config.query.weighted else 1.0
         tossed = sample.asked_seq and not sample.chosen
-        return Lesson(label, self._weight_of(sample_id), sample.probability if tossed else 0.0)
-
-    def _weight_of(self, sample_id: str) -> float:
-        """The weight of a sample's label: 1, or the inverse of the probability with which it was asked, within bounds."""
-        return 1.0 / max(_LEAST, self.queries.samples[sample_id].probability) if self.config.query.weighted else 1.0
+        return Lesson(label, weight, sample.probability if tossed else 0.0)
 
     def _settle(self, sample_id: str, guesses: Sequence[str | None] = ()) -> None:
         """Have the evidence follow the label that stands for a question."""

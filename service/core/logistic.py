@@ -7,7 +7,7 @@ Here each move is weighed by how uncertain the weights are along the sample.
 from collections.abc import Mapping, Sequence
 from math import exp, fsum
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from river.utils import VectorDict
 
 from service.core.columns import ARRAYS
 from service.core.embeddings import Numbers, numbers_of
+from service.core.tokens import is_word
 
 JOINT = 64  # columns whose uncertainty is known jointly; that of more is known one by one
 _FAR = 500.0  # logits beyond which a probability is 0 or 1
@@ -22,6 +23,13 @@ _FAR = 500.0  # logits beyond which a probability is 0 or 1
 Vector = dict[str, Any]  # numbers, and embeddings under `ARRAYS`
 
 _NONE: Mapping[str, Numbers] = MappingProxyType({})
+
+
+class Prior(NamedTuple):
+    """What is known of a weight before any label: its variance, and the share of it that a label brings back."""
+
+    variance: float
+    drift: float
 
 
 class Uncertainty:
@@ -37,11 +45,16 @@ class Uncertainty:
 
     curvature: ClassVar[float] = 0.25  # of the logistic loss: its upper bound, p (1 - p) at p = 1/2
 
-    def __init__(self, prior: float, drift: float, joint: int) -> None:
-        """Start with variance `prior` everywhere; the intercept and the first `joint` columns share a matrix."""
+    def __init__(self, prior: float, drift: float, joint: int, words: Prior | None = None) -> None:
+        """Start with variance `prior` everywhere; the intercept and the first `joint` columns share a matrix.
+
+        With `words`, columns that stand for words begin as that says, and share in no matrix.
+        """
         self.prior = prior
         self.noise = drift * prior
         self.joint = joint
+        self._own = Prior(prior, drift)
+        self._words = words
         self._places: dict[str, int] = {}
         self._matrix = np.array([[prior]])  # the intercept comes first
         self._alone: Vector = {}  # variances of the columns beyond
@@ -73,16 +86,17 @@ class Uncertainty:
 
     def _along(self, x: Vector) -> tuple[NDArray[np.float64], Vector, float]:
         """P (1, x), of the columns in the matrix and of the others, and (1, x)' P (1, x)."""
-        places, alone = self._places, self._alone
+        places = self._places
         dense = np.array([1.0, *(x.get(name, 0.0) for name in places)])
         leaning = (self._matrix * dense[:, None]).sum(axis=0)  # P is symmetric
-        moved = {name: alone.get(name, self.prior) * value for name, value in x.items() if name not in places}
+        moved = {name: self._variance(name) * value for name, value in x.items() if name not in places}
         spread = fsum((*(leaning * dense).tolist(), *(move * x[name] for name, move in moved.items())))
         return leaning, moved, spread
 
     def _place(self, x: Vector) -> None:
         """Give new columns a place in the matrix, while there is one."""
-        new = [name for name in x if name not in self._places][: self.joint - len(self._places)]
+        room = self.joint - len(self._places)
+        new = [name for name in x if name not in self._places and not self._apart(name)][:room] if room else []
         if new:
             before = len(self._matrix)
             grown = self.prior * np.identity(before + len(new))
@@ -95,7 +109,18 @@ class Uncertainty:
         diagonal = np.einsum("ii->i", self._matrix)  # a view
         np.minimum(self.prior, diagonal + self.noise, out=diagonal)
         for name, move in moved.items():
-            self._alone[name] = min(self.prior, self._alone.get(name, self.prior) - factor * move * move + self.noise)
+            variance, drift = self._of(name)
+            self._alone[name] = min(variance, self._alone.get(name, variance) - factor * move * move + drift * variance)
+
+    def _variance(self, name: str) -> float:
+        known = self._alone.get(name)
+        return self._of(name).variance if known is None else known
+
+    def _apart(self, name: str) -> bool:
+        return self._words is not None and is_word(name)
+
+    def _of(self, name: str) -> Prior:
+        return self._words if self._words is not None and is_word(name) else self._own
 
 
 class Logistic:
@@ -106,9 +131,12 @@ class Logistic:
 
     linear: ClassVar[bool] = True
 
-    def __init__(self, learning_rate: float, drift: float, joint: int = JOINT) -> None:
-        """Start with no class; `learning_rate` is the prior variance of a weight, the size of its first step."""
-        self._uncertainty = Uncertainty(learning_rate, drift, joint)
+    def __init__(self, learning_rate: float, drift: float, joint: int = JOINT, words: Prior | None = None) -> None:
+        """Start with no class; `learning_rate` is the prior variance of a weight, the size of its first step.
+
+        `words` is what is known beforehand of columns that stand for words, where it is something else.
+        """
+        self._uncertainty = Uncertainty(learning_rate, drift, joint, words)
         self._weights: list[Any] = [VectorDict(None)]  # of class 1 alone, or of every class in order
         self._intercepts = [0.0]
         self._rows: dict[str, Numbers] = {}  # weights of embeddings, (places, length)

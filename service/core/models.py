@@ -7,13 +7,17 @@ from typing import Any, NamedTuple
 from river import forest, naive_bayes, neighbors, tree
 
 from service.core import deterministic
+from service.core.auto import Auto
 from service.core.columns import Words
-from service.core.logistic import Logistic
+from service.core.logistic import Logistic, Prior
+from service.core.neighbours import Neighbours
+from service.core.noticing import Noticing
 from service.core.recalibration import Recalibration
 from service.core.stated import EXTERNAL
 from service.core.vectoriser import Plain, Text, Unmoved, Vectoriser
 
 SEED = 42
+DEFAULT = "auto"
 
 _ARRAYS = 5.0  # length of an embedding beside numbers that are scaled to a deviation of 1
 
@@ -79,6 +83,16 @@ def _external(params: Params) -> Built:
     return Built(Unmoved(), Recalibration(**params))
 
 
+def _auto(params: Params) -> Built:  # noqa: ARG001 - it has none
+    linear = Logistic(_RATE, _MOVES, words=Prior(_WORD_RATE, _WORD_MOVES))
+    knn = Neighbours(n_neighbors=5, window=500)
+    tree_ = tree.HoeffdingTreeClassifier(grace_period=50, max_depth=20)
+    candidates = {"logistic": linear, "knn": knn, "naive-bayes": naive_bayes.GaussianNB(), "hoeffding-tree": tree_}
+    return Built(Noticing(_ARRAYS), Auto(candidates, readers=("logistic",)))
+
+
+_RATE, _MOVES = 0.5, 0.01
+_WORD_RATE, _WORD_MOVES = 30.0, 0.0003
 _GRACE = Param(50, 1, 100_000, "labels between attempts to split a leaf")
 _DEPTH = Param(20, 1, 100, "levels of a tree")
 _PRIOR = "prior variance of a weight: the size of its first step; it falls as labels come"
@@ -86,6 +100,12 @@ _DRIFT = "share of the learning rate that a label brings back, since the world m
 
 MODELS: Mapping[str, Named] = MappingProxyType(
     {
+        "auto": Named(
+            _auto,
+            {},
+            "logistic regression, naive Bayes, a Hoeffding tree and nearest neighbours learn; the best of them answers",
+            embeddings=True,
+        ),
         "logistic": Named(
             _logistic,
             {"learning_rate": Param(0.5, 1e-6, 1_000.0, _PRIOR), "drift": Param(0.01, 0.0, 1.0, _DRIFT)},

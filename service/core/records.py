@@ -127,12 +127,20 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
         return self.query.reason == "synthetic"
 
 
+_RAREST = 0.002  # chance by which samples that a label stands for are told at most: half the floor at a rate of 1.3 %
+
+
 class Lesson(NamedTuple):
-    """A label to learn, how much it weighs, and the chance that it had of being asked for; 0 for one that came unasked."""
+    """A label to learn, how much it weighs, and the chance that it had of being asked for; 0 for one that no coin decided."""
 
     label: str
     weight: float = 1.0
     chance: float = 0.0
+
+    @property
+    def stakes(self) -> float:
+        """How many samples it stands for in estimates: none where no coin decided."""
+        return 1.0 / max(_RAREST, self.chance) if self.chance else 0.0
 
 
 class Applied(NamedTuple):

@@ -9,7 +9,7 @@ from service.core.config import StreamConfig, Task
 from service.core.errors import Invalid
 from service.core.features import MAX_MAGNITUDE, label_text
 from service.core.measures import MEASURES, NUMERIC
-from service.core.models import MODELS
+from service.core.models import DEFAULT, MODELS
 from service.core.regressors import REGRESSORS
 
 _NUMBER = re.compile(r" *[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)? *")
@@ -27,7 +27,7 @@ class Fitting(NamedTuple):
 
 
 TASKS: Mapping[Task, Fitting] = MappingProxyType(
-    {"classification": Fitting(MODELS, MEASURES, "logistic", "margin"), REGRESSION: Fitting(REGRESSORS, NUMERIC, "linear", "gsx")}
+    {"classification": Fitting(MODELS, MEASURES, DEFAULT, "margin"), REGRESSION: Fitting(REGRESSORS, NUMERIC, "linear", "gsx")}
 )
 
 

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from msgspec import UNSET, UnsetType
 
+from service.core.auto import Auto, Choice
 from service.core.columns import Vector
 from service.core.companions import Companion, Evidence, members_of
 from service.core.events import Labelled
@@ -47,9 +48,11 @@ class Taught(Knowing):
     def learn(self, answer: Labelled, vector: Vector, lesson: Lesson) -> bool:
         """Learn an answer, and so do the arms that may; False where the label is unlearnable."""
         for arm in self.arms[: answer.arms]:
+            arm.judge(vector, lesson.label, 1.0)  # what it learns was asked at random
             arm.teach(vector, lesson.label)
         if answer.probabilities is not None:
             self.believe(answer.probabilities, lesson)
+        self.judge(vector, lesson.label, lesson.stakes)
         return self.teach(vector, lesson.label, lesson.weight)
 
     @property
@@ -94,6 +97,11 @@ class Taught(Knowing):
         said = [] if self.companion is None else self.companion.imprint(vector)
         said = [*said, *([] if self.trust is None else self.trust.imprint())]
         return self.predict(vector) | {f"\0{number}": value for number, value in enumerate(said)}
+
+    @property
+    def choice(self) -> Choice | None:
+        """Which of several models answers and why; None where there is one."""
+        return self.model.choice if isinstance(self.model, Auto) else None
 
     @property
     def linear(self) -> bool:

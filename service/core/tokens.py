@@ -3,6 +3,7 @@
 from functools import lru_cache
 from hashlib import blake2b
 
+WORD = "\x1f"  # what the name of a column begins with that stands for a word of a text, where others may stand beside it
 LONG = 100  # characters; longer words and values are not kept at hand
 _RECENT = 65_536  # hashes that are
 
@@ -27,3 +28,8 @@ recent_token = lru_cache(_RECENT)(_hashed)  # for words of at most 100 character
 def column_of(name: str, value: str) -> str:
     """Return the one-hot column of a string value of at most 100 characters: the feature's name and the value's token."""
     return f"{name}={_hashed(value)}"
+
+
+def is_word(column: str) -> bool:
+    """Whether a column stands for a word of a text that was noticed."""
+    return column.startswith(WORD)

@@ -126,7 +126,7 @@ def _pause(study: Study, survey: Survey) -> Iterator[str]:
         yield f"That is no better than always saying {said} ({study.figure.text(score)}): try another model with --model."
     if study.figure.enough(study.advice.point.score) > study.every.score:
         yield "Fewer labels did better than every label: the model's step suits few labels, or the stream drifts."
-    if survey.prose and study.plan.model.get("type") != "text":
+    if survey.prose and study.plan.model.get("type") not in ("auto", "text"):
         yield f"Column {survey.prose[0]!r} looks like prose; --model text reads its words."
 
 

@@ -26,7 +26,7 @@ async def test_a_stream_is_put_patched_got_listed_and_deleted(client, stream):
 async def test_without_a_configuration_every_default_holds(client, stream):
     """`put` alone makes a working stream."""
     made = await client.put(f"{stream}-plain")
-    assert made.config["model"]["type"] == "logistic"
+    assert made.config["model"]["type"] == "auto"
 
 
 async def test_a_sample_is_decided_labelled_corrected_and_looked_up(client, stream):

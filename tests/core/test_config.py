@@ -16,10 +16,10 @@ def test_nothing_is_a_working_configuration():
     """`{}` has the defaults that the contract names."""
     config = effective({})
 
-    assert (config.model.type, config.query.rule, config.query.measure, config.exploration) == ("logistic", "logit", "margin", 0.3)
+    assert (config.model.type, config.query.rule, config.query.measure, config.exploration) == ("auto", "logit", "margin", 0.3)
     assert (config.budget.rate, config.budget.burst, config.budget.bank, config.budget.max_open) == (0.05, 50, 50, 10_000)
     assert (config.labels.per_sample, config.labels.expire_after) == (1, 604_800.0)
-    assert config.model.params == {"learning_rate": 0.5, "drift": 0.01}
+    assert config.model.params == {}
 
 
 def test_the_effective_configuration_is_one_that_can_be_given():

@@ -293,7 +293,7 @@ def test_a_third_class_is_learned_late():
     assert [type(event) for _, event in book.log[1:3]] == [Labelled, Labelled]
 
 
-INFORMED_RUNS = [(measure, model) for measure in INFORMED for model in ("logistic", "adaptive-random-forest")]
+INFORMED_RUNS = [(measure, model) for measure in INFORMED for model in ("auto", "logistic", "adaptive-random-forest")]
 
 
 @pytest.mark.parametrize(("measure", "model"), INFORMED_RUNS)

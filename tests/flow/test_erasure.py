@@ -6,6 +6,7 @@ import struct
 import numpy as np
 import pytest
 
+from service.core.auto import Auto
 from service.core.errors import Conflict, StorageFull, UnknownSample
 from service.core.events import Asked, Checkpoint, Erased, Labelled, Swapped
 from service.core.rebuild import EVERYTHING
@@ -36,7 +37,8 @@ def holds(house, value):
 
 def columns_of(model):
     """Return every column that a logistic model knows something of."""
-    return {*model._weights[0].to_dict(), *model._uncertainty._places, *model._uncertainty._alone}
+    linear = model.candidates["logistic"] if isinstance(model, Auto) else model
+    return {*linear._weights[0].to_dict(), *linear._uncertainty._places, *linear._uncertainty._alone}
 
 
 async def test_an_erased_sample_is_gone_from_log_and_model(house):
@@ -119,7 +121,7 @@ async def test_a_sample_that_was_not_asked_is_erased_while_it_is_remembered(buil
     assert (held.decision, held.sample.state) == (None, "erased")
 
 
-@pytest.mark.parametrize("model", [{"type": "logistic"}, {"type": "text"}, PIPELINE])
+@pytest.mark.parametrize("model", [{"type": "auto"}, {"type": "logistic"}, {"type": "text"}, PIPELINE])
 async def test_no_preprocessing_holds_it_any_more(build, model):
     """Neither the serving one nor one in the log, also where it is a free pipeline's, which begins anew with what is held."""
     house = build()

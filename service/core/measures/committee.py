@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
 import msgspec
-from river import base
 
 from service.core.columns import Vector
-from service.core.companions import Committee
+from service.core.companions import Committee, own_members
 from service.core.measures.base import Unmoved
 from service.core.measures.ranks import Ranks
 from service.core.measures.uncertainty import entropy, margin
@@ -43,8 +42,8 @@ class _OfMembers(Unmoved, ABC):
         """Return the disagreement of two opinions or more."""
 
     def companion(self, make: Callable[[], Any]) -> Committee | None:
-        """Return a bagged committee, unless the model is an ensemble."""
-        return None if isinstance(make(), base.Ensemble) else Committee(make, self.members)
+        """Return a bagged committee, unless the model has members of its own."""
+        return None if own_members(make()) else Committee(make, self.members)
 
 
 class Consensus(_OfMembers):
