@@ -207,6 +207,7 @@ def _stream(live: Live) -> StreamOut:
         taught=learner.queries.answered,
         left=budget.left,
         rebuilding=bool(learner.rebuild_from),
+        rules=schemas.rules_of(learner.contest()),
     )
     return StreamOut(live.name, learner.config, summary)
 

@@ -7,6 +7,7 @@ import msgspec
 
 from service.api import text
 from service.core.config import StreamConfig, invalid_from
+from service.core.contest import Contest
 from service.core.errors import Invalid
 from service.core.features import MAX_FEATURES, MAX_MAGNITUDE, MAX_NAME, MAX_TEXT
 from service.core.records import Outcome, Prediction, Query
@@ -169,8 +170,33 @@ class QueriesOut(msgspec.Struct, frozen=True):
     cursor: str | None
 
 
+class CandidateOut(msgspec.Struct, frozen=True):
+    """A rule among those that `auto` mixes.
+
+    `weight` is its part of the rule's questions now, `labels` what it brought of the last answers (those that several wanted are shared
+    out), `surprise` how wrong the model was in the mean about what it wants asked, from 0 to 1; null before there are enough answers.
+    """
+
+    weight: float
+    labels: float
+    surprise: float | None
+
+
+class RulesOut(msgspec.Struct, frozen=True):
+    """How the rules stand that `auto` mixes, by the last `answers`, and why.
+
+    `lead` is by how much choosing is more accurate than drawing as many labels would be, `deviation` its standard deviation.
+    """
+
+    candidates: dict[str, CandidateOut]
+    answers: int
+    lead: float
+    deviation: float
+    reason: str
+
+
 class Summary(msgspec.Struct, frozen=True):
-    """How a stream stands."""
+    """How a stream stands. `rules` is null unless the rule is `auto`."""
 
     created_at: str
     model_version: int
@@ -182,6 +208,7 @@ class Summary(msgspec.Struct, frozen=True):
     taught: int
     left: float
     rebuilding: bool
+    rules: RulesOut | None = None
 
 
 class StreamOut(msgspec.Struct, frozen=True):
@@ -202,6 +229,14 @@ class Status(msgspec.Struct, frozen=True):
     """The server's word on itself."""
 
     status: Literal["ok", "ready"]
+
+
+def rules_of(contest: Contest | None) -> RulesOut | None:
+    """How the rules of a stream stand that mixes several."""
+    if contest is None:
+        return None
+    candidates = {one.name: CandidateOut(one.weight, one.labels, one.surprise) for one in contest.standings}
+    return RulesOut(candidates, contest.answers, contest.lead, contest.deviation, contest.reason)
 
 
 def checked_time(time: str, pointer: str = "/time") -> str:

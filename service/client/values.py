@@ -81,6 +81,7 @@ class Query(msgspec.Struct, frozen=True):
     threshold: float | None
     rule: str
     budget: Budget
+    wished: dict[str, float] | None = None  # what each candidate of the rule `auto` would have asked with
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -157,8 +158,26 @@ class SampleState(msgspec.Struct, frozen=True):
     labels: list[Vote]
 
 
+class Candidate(msgspec.Struct, frozen=True):
+    """A rule that `auto` mixes: its part of the questions now, labels it brought of late, how wrong the model was about what it wants."""
+
+    weight: float
+    labels: float
+    surprise: float | None
+
+
+class Rules(msgspec.Struct, frozen=True):
+    """How the rules stand that `auto` mixes, by the last `answers`, and why; `lead` is that of choosing over drawing, in accuracy."""
+
+    candidates: dict[str, Candidate]
+    answers: int
+    lead: float
+    deviation: float
+    reason: str
+
+
 class Summary(msgspec.Struct, frozen=True):
-    """How a stream stands."""
+    """How a stream stands; `rules` where the rule is `auto`."""
 
     created_at: str  # RFC 3339
     model_version: int
@@ -170,6 +189,7 @@ class Summary(msgspec.Struct, frozen=True):
     taught: int
     left: float  # questions
     rebuilding: bool
+    rules: Rules | None = None
 
 
 class Stream(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ from service.core.budget import BudgetManager, Standing
 from service.core.catalogue import build_companion, build_measure, build_model, build_rule
 from service.core.columns import Vector
 from service.core.config import StreamConfig
+from service.core.contest import Contest, held
 from service.core.errors import CorruptLog
 from service.core.evaluation import Evidence, Traffic, View
 from service.core.evaluation.evidence import ARMS, NO_ROW
@@ -18,6 +19,7 @@ from service.core.features import Features
 from service.core.open_queries import OpenQueries
 from service.core.policy import QueryPolicy
 from service.core.records import Decision, Prediction, Query
+from service.core.rules.auto import Auto
 from service.core.taught import Taught
 from service.core.vectoriser import Vectoriser
 
@@ -144,7 +146,25 @@ class Serving:
         config = self.config
         self._measure, self._informed = build_measure(config.query)
         word = None if self._informed is None else self._informed.reason
-        self.policy = QueryPolicy(build_rule(config.query), config.query.rule, self.budget, config.exploration, self.secret, word)
+        rule = build_rule(config.query)
+        if isinstance(rule, Auto):
+            rule.weights = self._weigh
+        self._judged: tuple[int, int] | None = None
+        self._shares: Sequence[float] = []
+        self.policy = QueryPolicy(rule, config.query.rule, self.budget, config.exploration, self.secret, word)
+
+    def contest(self) -> Contest | None:
+        """How the candidates of the rule stand, where it mixes several."""
+        rule = self.policy.rule
+        return held(self.evidence, rule.names, rule.share) if isinstance(rule, Auto) else None
+
+    def _weigh(self) -> Sequence[float]:
+        """The candidates' shares, judged anew where answers came or changed."""
+        evidence = len(self.evidence), self.evidence.changes
+        if self._judged != evidence:
+            contest, self._judged = self.contest(), evidence
+            self._shares = [] if contest is None else [one.weight for one in contest.standings]
+        return self._shares
 
 
 def fresh(epoch: int, config: StreamConfig) -> Taught:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.core.evaluation.traffic import GONE, KINDS, Milestone, kind_of
+from service.core.evaluation.wishes import Wishes
 from service.core.events import Asked, Mark
 from service.core.features import Features
 
@@ -45,6 +46,7 @@ class Evidence:
         self.kinds, self.explored = bytearray(), bytearray()
         self.parts: list[tuple[str, ...]] = []  # the values of the slices
         self._odds: list[tuple[tuple[str, ...], bytes] | None] = []
+        self.wishes = Wishes()
         self.trail: list[Milestone] = [(0, [0] * KINDS, 0.0)]
         self.changes = 0  # of anything that was there before
 
@@ -55,6 +57,7 @@ class Evidence:
     def ask(self, event: Asked) -> int:
         """Take a question in; returns its row."""
         prediction, query = event.decision.prediction, event.decision.query
+        self.wishes.ask(len(self), query.wished)
         self.places.append(event.mark.seen)
         self.chances.append(query.probability)
         self.kinds.append(kind_of(prediction.confidence, query.probability))
@@ -151,6 +154,7 @@ class Evidence:
             "parts": self.parts,
             "odds": self._odds,
             "trail": self.trail,
+            "wishes": self.wishes.learned(),
         }
 
     @classmethod
@@ -165,6 +169,7 @@ class Evidence:
         codes: list[NDArray[np.int32]] = np.split(np.frombuffer(learned["codes"], np.int32), 2 + ARMS)
         for column, part in zip([evidence.predicted, evidence.truths, *evidence.guesses], codes, strict=True):
             column.frombytes(part.tobytes())
+        evidence.wishes = Wishes.of(learned["wishes"])
         evidence.kinds, evidence.explored = bytearray(learned["kinds"]), bytearray(learned["explored"])
         evidence.parts, evidence._odds, evidence.trail = list(learned["parts"]), list(learned["odds"]), list(learned["trail"])
         return evidence

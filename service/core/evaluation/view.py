@@ -99,7 +99,7 @@ class View:
     def of(cls, seen: int, traffic: Traffic, evidence: Evidence, *, whole: bool) -> "View":
         """Copy what is needed for windows, or the `whole` history."""
         first = 0 if whole else int(np.searchsorted(np.frombuffer(evidence.places, np.uint64), max(0, seen - HISTORY)))
-        return cls(seen, [*evidence.trail, (seen, *traffic.state())], _rows(evidence, first), list(evidence.labels), evidence.slices)
+        return cls(seen, [*evidence.trail, (seen, *traffic.state())], rows_from(evidence, first), list(evidence.labels), evidence.slices)
 
     @property
     def total(self) -> Population:
@@ -119,7 +119,13 @@ class View:
         return self.rows.of(self.rows.places > max(0, self.seen - HISTORY))
 
 
-def _rows(evidence: Evidence, first: int) -> Rows:
+def last_rows(evidence: Evidence, count: int) -> Rows:
+    """Copy the last questions."""
+    return rows_from(evidence, len(evidence) - count)
+
+
+def rows_from(evidence: Evidence, first: int) -> Rows:
+    """Copy the questions from a row on."""
     guesses = [np.frombuffer(column, np.int32)[first:].copy() for column in evidence.guesses]
     return Rows(
         np.frombuffer(evidence.places, np.uint64)[first:].copy(),
