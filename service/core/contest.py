@@ -18,7 +18,7 @@ WINDOW: Final = 1_000  # questions that count, the last ones
 PRIOR: Final = (0.04, 0.025)  # what choosing gains over drawing, in accuracy: mean and standard deviation over streams
 _FEWEST: Final = 30  # answers from which anything is concluded
 _BLUR: Final = 0.01  # standard deviation of what the continued learning curve misses
-_TEMPER: Final = 0.5  # nats of weight a standard deviation of surprise
+_TEMPER: Final = 0.2  # nats of weight a standard deviation of surprise
 _FAR: Final = 3.0  # standard deviations that count
 
 
@@ -65,7 +65,7 @@ def held(evidence: Evidence, names: Sequence[str], share: float) -> Contest:
     lead, deviation = _lead(rows.of(usable(rows)))
     ratios = wished[spoken] / rows.chances[spoken, np.newaxis]
     surprise, spread = _surprise(ratios, -np.expm1(-rows.losses[spoken]))
-    weights = _weights(np.array([name == CHANCE for name in names]), surprise / spread, _drawn(lead, deviation, share))
+    weights = _weights(np.array([name == CHANCE for name in names]), surprise, spread, _drawn(lead, deviation, share))
     parts = (weights * ratios / np.maximum((weights * ratios).sum(axis=1), 1e-12)[:, np.newaxis]).sum(axis=0)
     standings = map(Standing, names, weights.tolist(), parts.tolist(), surprise.tolist())
     return Contest(list(standings), lead, deviation, len(ratios))
@@ -118,9 +118,9 @@ def _estimated(weights: Floats, values: Floats) -> tuple[Floats, Floats]:
     return means, variances
 
 
-def _weights(chance: Flags, scores: Floats, drawn: float) -> Floats:
-    """Shares of candidates: `drawn` for chance, the rest by exponential weights of the others' scores."""
-    nats = _TEMPER * np.clip(scores - scores[~chance].mean(), -_FAR, _FAR)
+def _weights(chance: Flags, surprise: Floats, spread: Floats, drawn: float) -> Floats:
+    """Shares of candidates: `drawn` for chance, the rest by exponential weights of how far the others' surprise lies from their mean."""
+    nats = _TEMPER * np.clip((surprise - surprise[~chance].mean()) / spread, -_FAR, _FAR)
     others = np.where(chance, 0.0, np.exp(nats))
     shares: Floats = np.where(chance, drawn, others / others.sum() * (1.0 - drawn))
     return shares
