@@ -30,7 +30,7 @@ DELAYS = (0, 100, 1_000)  # samples
 LATE = {"image-segments": ("sky", "window"), "phishing": (True,)}  # classes that the first part leaves out
 BINS = 5  # words a feature, for the model that reads text
 SHORT_MODELS = ("logistic", "naive-bayes", "hoeffding-tree", "knn")
-SHORT_RULES = ("logit", "fixed-uncertainty", "variable-uncertainty", "quantile")
+SHORT_RULES = ("logit", "fixed-uncertainty", "variable-uncertainty", "quantile", "auto")
 
 
 class Job(NamedTuple):

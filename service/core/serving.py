@@ -99,7 +99,7 @@ class Serving:
         vector = self.vectoriser.observe(features) if brought else self.vectoriser.vector(features)
         sample = self.queries.samples.get(sample_id)
         row = NO_ROW if sample is None else sample.row
-        guesses = [] if row == NO_ROW else self.taught.guesses(vector)
+        guesses = [] if row == NO_ROW else self.evidence.guessed(row) or self.taught.guesses(vector)
         arms = 0 if row == NO_ROW else self.evidence.lesson(row, sample_id)
         return Labelled(at, sample_id, label, labeler, self.taught.epoch, features, vector, labeled_at, guesses=guesses, arms=arms)
 

@@ -84,6 +84,11 @@ class Evidence:
             for guesses, label in zip(self.guesses, labels, strict=False):
                 guesses[row] = self._code(label)
 
+    def guessed(self, row: int) -> list[str | None]:
+        """What the arms took a sample for; empty before its first answer. A later one carries it on, in case the first is corrected."""
+        codes = [guesses[row] for guesses in self.guesses]
+        return [] if codes[0] == UNKNOWN else [None if code == UNKNOWN else self.labels[code] for code in codes]
+
     def settle(self, row: int, label: str | None) -> None:
         """Take note of the label that stands for a question, or that none does."""
         truth = self._code(label)
