@@ -164,6 +164,7 @@ class StreamCollector(Collector):
         for name, about, of in self._METRICS:
             yield _family(name, about, [(stream, of(learner.budget)) for stream, learner in streams])
         yield _family("askwhen_model_version", "Version of the serving model.", [(stream, learner.version) for stream, learner in streams])
+        yield _mixed(streams)
         yield _family("askwhen_taught_total", "Labels that taught the model.", [(stream, learner.labels) for stream, learner in streams])
         yield _family("askwhen_claimed_questions", "Open questions that somebody holds.", self._claimed())
         now = time.monotonic()
@@ -187,6 +188,17 @@ def _decided(tallies: dict[str, _Tally]) -> Iterator[Metric]:
         times.add_metric([stream], list(zip(bounds, accumulate(tally.buckets), strict=True)), tally.seconds)
     yield decisions
     yield times
+
+
+def _mixed(streams: Iterable[tuple[str, Learner]]) -> Metric:
+    shares = GaugeMetricFamily(
+        "askwhen_rule_share", "Part of the questions that a candidate of the rule auto steers.", labels=["stream", "rule"]
+    )
+    for stream, learner in streams:
+        contest = learner.contest()
+        for one in [] if contest is None else contest.standings:
+            shares.add_metric([stream, one.name], one.weight)
+    return shares
 
 
 def _estimated(found: Sequence[tuple[str, Estimate]]) -> Iterator[Metric]:

@@ -195,8 +195,8 @@ class RulesOut(msgspec.Struct, frozen=True):
     reason: str
 
 
-class Summary(msgspec.Struct, frozen=True):
-    """How a stream stands. `rules` is null unless the rule is `auto`."""
+class Summary(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How a stream stands; `rules` where its rule is `auto`."""
 
     created_at: str
     model_version: int

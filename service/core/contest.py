@@ -40,6 +40,11 @@ class Contest(NamedTuple):
     answers: int
 
     @property
+    def shares(self) -> list[float]:
+        """The candidates' weights; together 1."""
+        return [one.weight for one in self.standings]
+
+    @property
     def reason(self) -> str:
         """Why, in a sentence or two."""
         drawn = sum(one.weight for one in self.standings if one.name == CHANCE)

@@ -148,23 +148,24 @@ class Serving:
         word = None if self._informed is None else self._informed.reason
         rule = build_rule(config.query)
         if isinstance(rule, Auto):
-            rule.weights = self._weigh
-        self._judged: tuple[int, int] | None = None
-        self._shares: Sequence[float] = []
+            rule.weights = self._shares
+        self._contest: Contest | None = None
+        self._judged = (0, 0)
         self.policy = QueryPolicy(rule, config.query.rule, self.budget, config.exploration, self.secret, word)
 
     def contest(self) -> Contest | None:
-        """How the candidates of the rule stand, where it mixes several."""
-        rule = self.policy.rule
-        return held(self.evidence, rule.names, rule.share) if isinstance(rule, Auto) else None
+        """How the candidates of the rule stand, where it mixes several; judged anew where questions came or answers changed."""
+        rule, evidence = self.policy.rule, self.evidence
+        if not isinstance(rule, Auto):
+            return None
+        if self._contest is None or self._judged != (len(evidence), evidence.changes):
+            self._judged = len(evidence), evidence.changes
+            self._contest = held(evidence, rule.names, rule.share)
+        return self._contest
 
-    def _weigh(self) -> Sequence[float]:
-        """The candidates' shares, judged anew where answers came or changed."""
-        evidence = len(self.evidence), self.evidence.changes
-        if self._judged != evidence:
-            contest, self._judged = self.contest(), evidence
-            self._shares = [] if contest is None else [one.weight for one in contest.standings]
-        return self._shares
+    def _shares(self) -> list[float]:
+        contest = self.contest()
+        return [] if contest is None else contest.shares
 
 
 def fresh(epoch: int, config: StreamConfig) -> Taught:
