@@ -146,6 +146,10 @@ against-margin: setup  ## Compare measures with the default's at the same number
 regression: setup  ## Compare measures with random asking where labels are numbers, and check intervals
 	$(PY) -m benchmarks.regression $(ARGS)
 
+.PHONY: auto-rule
+auto-rule: setup  ## Compare the rule auto with every other one at the same number of labels
+	$(PY) -m benchmarks.auto_rule $(ARGS)
+
 # Without ARGS it writes the tables and the figure of the documents anew.
 .PHONY: label-efficiency
 label-efficiency: setup  ## Compare the default rule with the peers' own code at the same number of labels

@@ -28,7 +28,7 @@ from service.simulate import Pair, queried
 from service.simulate.datasets import SHIPPED, read_csv, shipped
 
 PERCENTS = (1, 5, 10, 20)
-ADAPTIVE = ("logit", "quantile", "variable-uncertainty", "random-variable-uncertainty", "split", "importance-weighted", "periodic")
+ADAPTIVE = ("logit", "quantile", "variable-uncertainty", "random-variable-uncertainty", "split", "importance-weighted", "periodic", "auto")
 DECISIONS, SHORT_DECISIONS = 5_000_000, 200_000
 SHORT_JOB = 4_000  # decisions
 BURST = 50  # questions, the default

@@ -36,7 +36,7 @@ LABELS = 400
 CHUNK = 500  # samples a round
 ROUNDS, SHORT_ROUNDS = 15, 5
 DEFAULT = ("logit", "margin")
-BARS = {("logit", "committee"): 60.0, ("logit", "density"): 60.0, DEFAULT: 5.0}  # us
+BARS = {("logit", "committee"): 60.0, ("logit", "density"): 60.0, ("auto", "margin"): 60.0, DEFAULT: 5.0}  # us
 PEER_SAMPLES = 60  # samples a round; they take milliseconds
 
 Cell = tuple[str, str]

@@ -32,7 +32,7 @@ LATE = {"image-segments": ("sky", "window"), "phishing": (True,)}  # classes tha
 BINS = 5  # words a feature, for the model that reads text
 LEARNING = [model for model in MODELS if model != EXTERNAL]
 SHORT_MODELS = ("auto", "logistic", "naive-bayes", "hoeffding-tree", "knn")
-SHORT_RULES = ("logit", "fixed-uncertainty", "variable-uncertainty", "quantile")
+SHORT_RULES = ("logit", "fixed-uncertainty", "variable-uncertainty", "quantile", "auto")
 
 
 class Job(NamedTuple):

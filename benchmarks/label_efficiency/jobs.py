@@ -18,6 +18,7 @@ from service.simulate import Pair, Run, chosen, full, queried, sampled
 DEFAULT = "logit"
 FULL = "every label"
 RANDOM = "random"
+CONTROLLED = (DEFAULT, "auto")  # rules that random asking with as many labels stands beside
 _TEXT_MODELS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "logistic": {"type": "text"},
@@ -70,7 +71,7 @@ def run(job: Job) -> Found:
         return _found(_peer(job, stream, {"model": spec}))
     config = {"model": spec, "query": {"rule": job.rule}, "budget": {"rate": job.budget}}
     own = queried(stream, config, seed=job.seed, delay=job.delay, lost=job.lost)
-    if job.rule != DEFAULT:
+    if job.rule not in CONTROLLED:
         return _found(own)
     other = sampled(stream, {"model": spec}, labels=own.labels, seed=job.seed, delay=job.delay, lost=job.lost)
     return _found(own)._replace(control=other.accuracy)

@@ -183,6 +183,7 @@ class StreamCollector(Collector):
         for name, about, of in self._METRICS:
             yield _family(name, about, [(stream, of(learner.budget)) for stream, learner in streams])
         yield _family("askwhen_model_version", "Version of the serving model.", [(stream, learner.version) for stream, learner in streams])
+        yield _mixed(streams)
         yield _family("askwhen_taught_total", "Labels that taught the model.", [(stream, learner.labels) for stream, learner in streams])
         yield _answering(streams)
         yield _family("askwhen_claimed_questions", "Open questions that somebody holds.", self._claimed())
@@ -221,6 +222,17 @@ def _answering(streams: Iterable[tuple[str, Learner]]) -> Metric:
             for candidate in choice.candidates:
                 family.add_metric([stream, candidate.model], candidate.model == choice.model)
     return family
+
+
+def _mixed(streams: Iterable[tuple[str, Learner]]) -> Metric:
+    shares = GaugeMetricFamily(
+        "askwhen_rule_share", "Part of the questions that a candidate of the rule auto steers.", labels=["stream", "rule"]
+    )
+    for stream, learner in streams:
+        mixture = learner.mixture()
+        for one in [] if mixture is None else mixture.standings:
+            shares.add_metric([stream, one.name], one.weight)
+    return shares
 
 
 def _estimated(found: Sequence[tuple[str, Estimate]]) -> Iterator[Metric]:

@@ -210,6 +210,7 @@ def _stream(live: Live) -> StreamOut:
         left=budget.left,
         rebuilding=bool(learner.rebuild_from),
         answering=learner.taught.choice,
+        rules=schemas.rules_of(learner.mixture()),
     )
     return StreamOut(live.name, learner.config, summary)
 

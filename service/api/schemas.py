@@ -11,6 +11,7 @@ from service.core.config import StreamConfig, invalid_from
 from service.core.embeddings import MAX_LENGTH, shown
 from service.core.errors import Invalid
 from service.core.features import MAX_FEATURES, MAX_MAGNITUDE, MAX_NAME, MAX_TEXT
+from service.core.mixture import Mixture
 from service.core.records import Outcome, Prediction, Query
 from service.core.stated import TOLERANCE
 from service.core.times import rfc3339
@@ -261,8 +262,33 @@ class SynthesiseOut(msgspec.Struct, frozen=True):
     refused: dict[str, int]
 
 
-class Summary(msgspec.Struct, frozen=True):
-    """How a stream stands; `answering` says which model of several answers, where the stream has several."""
+class CandidateOut(msgspec.Struct, frozen=True):
+    """A rule among those that `auto` mixes.
+
+    `weight` is its part of the rule's questions now, `labels` what it brought of the last answers (those that several wanted are shared
+    out), `surprise` how wrong the model was in the mean about what it wants asked, from 0 to 1; null before there are enough answers.
+    """
+
+    weight: float
+    labels: float
+    surprise: float | None
+
+
+class RulesOut(msgspec.Struct, frozen=True):
+    """How the rules stand that `auto` mixes, by the last `answers`, and why.
+
+    `lead` is by how much choosing is more accurate than drawing as many labels would be, `deviation` its standard deviation.
+    """
+
+    candidates: dict[str, CandidateOut]
+    answers: int
+    lead: float
+    deviation: float
+    reason: str
+
+
+class Summary(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How a stream stands; `answering` where its model chooses among several, `rules` where its rule is `auto`."""
 
     created_at: str
     model_version: int
@@ -274,7 +300,8 @@ class Summary(msgspec.Struct, frozen=True):
     taught: int
     left: float
     rebuilding: bool
-    answering: Choice | None
+    answering: Choice | None = None
+    rules: RulesOut | None = None
 
 
 class StreamOut(msgspec.Struct, frozen=True):
@@ -295,6 +322,14 @@ class Status(msgspec.Struct, frozen=True):
     """The server's word on itself."""
 
     status: Literal["ok", "ready"]
+
+
+def rules_of(mixture: Mixture | None) -> RulesOut | None:
+    """How the rules of a stream stand that mixes several."""
+    if mixture is None:
+        return None
+    candidates = {one.name: CandidateOut(one.weight, one.labels, one.surprise) for one in mixture.standings}
+    return RulesOut(candidates, mixture.answers, mixture.lead, mixture.deviation, mixture.reason)
 
 
 def checked_time(time: str, pointer: str = "/time") -> str:

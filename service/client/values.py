@@ -93,6 +93,7 @@ class Query(msgspec.Struct, frozen=True):
     threshold: float | None
     rule: str
     budget: Budget
+    wished: dict[str, float] | None = None  # what each candidate of the rule `auto` would have asked with
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -224,8 +225,26 @@ class Answering(msgspec.Struct, frozen=True):
     candidates: list[Candidate]
 
 
+class MixedRule(msgspec.Struct, frozen=True):
+    """A rule that `auto` mixes: its part of the questions now, labels it brought of late, how wrong the model was about what it wants."""
+
+    weight: float
+    labels: float
+    surprise: float | None
+
+
+class Rules(msgspec.Struct, frozen=True):
+    """How the rules stand that `auto` mixes, by the last `answers`, and why; `lead` is that of choosing over drawing, in accuracy."""
+
+    candidates: dict[str, MixedRule]
+    answers: int
+    lead: float
+    deviation: float
+    reason: str
+
+
 class Summary(msgspec.Struct, frozen=True):
-    """How a stream stands; `answering` None: its model is not one of several."""
+    """How a stream stands; `answering` where its model is one of several, `rules` where the rule is `auto`."""
 
     created_at: str  # RFC 3339
     model_version: int
@@ -238,6 +257,7 @@ class Summary(msgspec.Struct, frozen=True):
     left: float  # questions
     rebuilding: bool
     answering: Answering | None = None
+    rules: Rules | None = None
 
 
 class Stream(msgspec.Struct, frozen=True):

@@ -90,7 +90,8 @@ class QueryPolicy:
             probability += (1.0 - floor) * wanted
         ask = draw < probability  # an open account explores as well, so the floor comes first in every case
         reason = self._asked_as(explored, cold=cold) if ask else "budget" if asks or explored else "confident"
-        return Query(ask, probability, reason, utility, verdict.threshold, self.rule_name, budget.view(due, spent, ask))
+        wished = verdict.wished if account.open and not cold else None
+        return Query(ask, probability, reason, utility, verdict.threshold, self.rule_name, budget.view(due, spent, ask), wished)
 
     def _asked_as(self, exploring: bool, *, cold: bool) -> Reason:
         if exploring:

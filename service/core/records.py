@@ -85,8 +85,11 @@ class BudgetView(msgspec.Struct, frozen=True, gc=False):
     open: int
 
 
-class Query(msgspec.Struct, frozen=True, gc=False):
-    """Whether to ask and why. `probability` is the propensity, before the coin was thrown, that this sample would be asked."""
+class Query(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """Whether to ask and why. `probability` is the propensity, before the coin was thrown, that this sample would be asked.
+
+    `wished` has the probabilities of the candidates that the rule mixes, by name, where it does and they had a say.
+    """
 
     ask: bool
     probability: float
@@ -95,6 +98,7 @@ class Query(msgspec.Struct, frozen=True, gc=False):
     threshold: float | None
     rule: str
     budget: BudgetView
+    wished: dict[str, float] | None = None
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):

@@ -15,11 +15,13 @@ from service.core.evaluation import Evidence, Traffic, View, pieces
 from service.core.evaluation.evidence import ARMS, NO_ROW
 from service.core.events import NOWHERE, Asked, Checkpoint, Configured, Labelled, Mark, Origin
 from service.core.features import Features
+from service.core.mixture import Mixture, held
 from service.core.open_queries import OpenQueries
 from service.core.policy import QueryPolicy
 from service.core.records import Decision, Query, Reason
 from service.core.regressing import Regressing
 from service.core.relaying import taught
+from service.core.rules.auto import Auto
 from service.core.stated import Probabilities
 from service.core.tasks import REGRESSION
 from service.core.taught import Taught
@@ -149,7 +151,7 @@ class Serving:
         vector = self.taught.joined(own, probabilities)
         sample = self.queries.samples.get(sample_id)
         row = NO_ROW if sample is None else sample.row
-        guesses = [] if row == NO_ROW else self.taught.guesses(vector)
+        guesses = [] if row == NO_ROW else self.evidence.guessed(row) or self.taught.guesses(vector)
         arms = 0 if row == NO_ROW else self.evidence.lesson(row, sample_id)
         epoch = self.taught.epoch
         return Labelled(
@@ -200,7 +202,26 @@ class Serving:
         config = self.config
         self._measure, self._informed = build_measure(config.query)
         word = None if self._informed is None else self._informed.reason
-        self.policy = QueryPolicy(build_rule(config.query), config.query.rule, self.budget, config.exploration, self.secret, word)
+        rule = build_rule(config.query)
+        if isinstance(rule, Auto):
+            rule.weights = self._shares
+        self._mixture: Mixture | None = None
+        self._judged = (0, 0)
+        self.policy = QueryPolicy(rule, config.query.rule, self.budget, config.exploration, self.secret, word)
+
+    def mixture(self) -> Mixture | None:
+        """How the candidates of the rule stand, where it mixes several; judged anew where questions came or answers changed."""
+        rule, evidence = self.policy.rule, self.evidence
+        if not isinstance(rule, Auto):
+            return None
+        if self._mixture is None or self._judged != (len(evidence), evidence.changes):
+            self._judged = len(evidence), evidence.changes
+            self._mixture = held(evidence, rule.names, rule.share)
+        return self._mixture
+
+    def _shares(self) -> list[float]:
+        mixture = self.mixture()
+        return [] if mixture is None else mixture.shares
 
 
 def fresh(epoch: int, config: StreamConfig) -> Taught:

@@ -16,6 +16,7 @@ from msgspec import UNSET
 from numpy.typing import NDArray
 
 from service.core.evaluation.traffic import GONE, KINDS, Milestone, kind_of
+from service.core.evaluation.wishes import Wishes
 from service.core.events import Asked, Mark
 from service.core.features import Features
 from service.core.records import Forecast
@@ -48,6 +49,7 @@ class Evidence:
         self.kinds, self.explored, self.inside = bytearray(), bytearray(), bytearray()
         self.parts: list[tuple[str, ...]] = []  # the values of the slices
         self._odds: list[tuple[tuple[str, ...], bytes] | None] = []
+        self.wishes = Wishes()
         self.trail: list[Milestone] = [(0, [0] * KINDS, 0.0)]
         self.changes = 0  # of anything that was there before
 
@@ -58,6 +60,7 @@ class Evidence:
     def ask(self, event: Asked) -> int:
         """Take a question in; returns its row."""
         prediction, query = event.decision.prediction, event.decision.query
+        self.wishes.ask(len(self), query.wished)
         self.places.append(event.mark.seen)
         self.chances.append(query.probability)
         self.kinds.append(kind_of(event.decision.sureness, query.probability))
@@ -84,6 +87,11 @@ class Evidence:
         if self.kinds[row] != GONE and self.truths[row] == self.guesses[0][row] == UNKNOWN:
             for guesses, label in zip(self.guesses, labels, strict=False):
                 guesses[row] = self._code(label)
+
+    def guessed(self, row: int) -> list[str | None]:
+        """What the arms took a sample for; empty before its first answer. A later one carries it on, in case the first is corrected."""
+        codes = [guesses[row] for guesses in self.guesses]
+        return [] if codes[0] == UNKNOWN else [None if code == UNKNOWN else self.labels[code] for code in codes]
 
     def settle(self, row: int, label: str | None) -> None:
         """Take note of the label that stands for a question, or that none does."""
@@ -158,6 +166,7 @@ class Evidence:
             "parts": self.parts,
             "odds": self._odds,
             "trail": self.trail,
+            "wishes": self.wishes.learned(),
         }
 
     @classmethod
@@ -172,6 +181,7 @@ class Evidence:
         codes: list[NDArray[np.int32]] = np.split(np.frombuffer(learned["codes"], np.int32), 2 + ARMS)
         for column, part in zip([evidence.predicted, evidence.truths, *evidence.guesses], codes, strict=True):
             column.frombytes(part.tobytes())
+        evidence.wishes = Wishes.of(learned["wishes"])
         evidence.kinds, evidence.explored = bytearray(learned["kinds"]), bytearray(learned["explored"])
         evidence.inside = bytearray(learned["inside"])
         evidence.parts, evidence._odds, evidence.trail = list(learned["parts"]), list(learned["odds"]), list(learned["trail"])

@@ -17,7 +17,7 @@ from service.core.evaluation.estimate import CONFIDENCE, weights_of
 from service.core.evaluation.evidence import THINNED
 from service.core.evaluation.view import Floats, Population, Rows
 
-_STEEPEST, _LIKELY, _FLATTEST = 1.5, 0.7, 0.5  # the gain of a tripling over that of the one before
+_STEEPEST, LIKELY, _FLATTEST = 1.5, 0.7, 0.5  # the gain of a tripling over that of the one before
 _DRAWS: Final = 1_000
 _FEWEST: Final = 30  # answers to random questions from which anything is claimed
 
@@ -45,7 +45,7 @@ def needed(population: Population, rows: Rows) -> Needed:
     most = population.covered
     low = _labels(taught, np.quantile(_triplings(leads, gains, _STEEPEST), tail, method="lower"), most)
     high = _labels(taught, np.quantile(_triplings(leads, gains, _FLATTEST), 1.0 - tail, method="higher"), most)
-    likely = None if high is None else _labels(taught, _triplings(mean[:1], mean[1:], _LIKELY)[0], most)
+    likely = None if high is None else _labels(taught, _triplings(mean[:1], mean[1:], LIKELY)[0], most)
     return Needed(likely, most if low is None else low, high, "random asking may never get there" if high is None else None)
 
 

@@ -129,6 +129,11 @@ class View:
         return self.rows.of(self.rows.places > max(0, self.seen - HISTORY))
 
 
+def last_rows(evidence: Evidence, count: int) -> Rows:
+    """Copy the last questions."""
+    return _rows(evidence, max(0, len(evidence) - count), len(evidence))
+
+
 def pieces(evidence: Evidence, upto: int) -> Iterator[Rows]:
     """Copy the rows before one, some at a time: each piece is of the moment when it is drawn."""
     for first in range(0, upto, _PIECE):

@@ -21,10 +21,14 @@ class Account(msgspec.Struct, frozen=True, gc=False):
 
 
 class Verdict(msgspec.Struct, frozen=True, gc=False):
-    """A rule's word: the probability that it asks, and the utility from which it would (None where there is no such thing)."""
+    """A rule's word: the probability that it asks, and the utility from which it would (None where there is no such thing).
+
+    `wished` has the probabilities of the candidates that it mixes, by name, where it does.
+    """
 
     probability: float
     threshold: float | None
+    wished: dict[str, float] | None = None
 
 
 class QueryStrategy(Protocol):
