@@ -23,7 +23,7 @@ from service.whatif.past import Answer, Past, Question
 from service.whatif.plan import Alternative, observes_traffic, unmeasured
 from service.whatif.replay import AsLogged, Behind, Replay, Told
 
-SUPPORT: Final = 0.9  # of the questions that would have been asked must stand in the log
+SUPPORT: Final = 0.75  # of the questions that would have been asked must stand in the log
 _EXACT: Final = 0.99  # from which nothing is missing that could matter
 
 Teller = TypeVar("Teller", bound=Told)

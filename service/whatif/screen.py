@@ -50,10 +50,10 @@ def show(console: Console, now: Finding, found: Sequence[Finding], currency: str
 def _table(rows: Sequence[Finding], currency: str | None) -> Table:
     priced = any(row.money is not None for row in rows)
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("", vertical="bottom")
+    table.add_column("", vertical="bottom", overflow="fold")
     price = [f"price\n{currency or ''}".strip()] if priced else []
     for heading in ("accuracy", "95 %", "points\nfrom now", "macro\nF1", "labels", *price):
-        table.add_column(heading, justify="right", vertical="bottom")
+        table.add_column(heading, justify="right", vertical="bottom", no_wrap=True)
     for row in rows:
         table.add_row(*_cells(row, priced=priced), style="bold" if row is rows[0] else None)
     return table
