@@ -1,9 +1,9 @@
 """Measures whether what-ifs hold what they claim: `python -m benchmarks.what_if [--short] [--streams DIR] [--only NAME ...] [--json FILE]`.
 
 Every stream is really run at 5, 10 and 20 %, through the service's core; from each run's log alone alternatives are estimated: lower
-budgets, other explorations, random asking, another model. Then the same alternatives are really run, with coins of their own, and it is
-counted how often the stated 95 % interval holds what they came to. Alternatives that the log cannot support must be refused. Exits 1 where
-less than 90 % hold, or one is answered that should be refused.
+budgets, other explorations, random asking, another model for the same labels. Then they are really run, with coins of their own, and it
+is counted how often the stated 95 % interval holds what they came to. Alternatives that the log cannot support must be refused. Exits 1
+where less than 90 % hold, or one is answered that should be refused.
 """
 
 import argparse
@@ -24,10 +24,10 @@ from benchmarks.label_efficiency.streams import is_text, load, names
 from benchmarks.parallel import PROCESSES, pin_hash_seed, run_all
 from service.core.catalogue import effective
 from service.core.config import merge_patch
-from service.core.events import Configured, Event
+from service.core.events import Asked, Configured, Event
 from service.core.features import label_text
 from service.core.learner import Learner
-from service.simulate import Pair, queried
+from service.simulate import Pair, chosen, queried
 from service.whatif.finding import Finding
 from service.whatif.judge import Judge
 from service.whatif.past import Past
@@ -98,7 +98,13 @@ def work(job: Job) -> Any:
     log = logged(pairs, config, job.seed)
     judge = Judge(Past(lambda: enumerate(log, 1)), REPLAYS, lambda: None)
     asked = [*alternatives(rate, text=is_text(pairs)), *unsupported(rate)]
-    return [(one.words, key(merge_patch(config, one.patch)), judge.find(one)) for one in asked]
+    ids = {event.sample_id for event in log if isinstance(event, Asked)}
+    found = []
+    for one in asked:
+        config = merge_patch(json.loads(job.patch), one.patch)
+        same = chosen(pairs, config, lambda decision: decision.id in ids) if one.same_questions else None
+        found.append((one.words, key(config), judge.find(one), None if same is None else Real(same.accuracy, same.labels)))
+    return found
 
 
 def logged(pairs: Sequence[Pair], config: Mapping[str, Any], seed: int) -> list[Event]:
@@ -132,7 +138,12 @@ def jobs(streams: Sequence[str], folder: Path | None, rates: Sequence[float], *,
         pairs = load(name, folder, rows)
         text = is_text(pairs)
         found += [Job(name, folder, rows, key(base(pairs, rate)), FIRST + seed, True) for rate in rates for seed in range(seeds)]
-        real = {key(merge_patch(base(pairs, rate), one.patch)) for rate in rates for one in alternatives(rate, text=text)}
+        real = {
+            key(merge_patch(base(pairs, rate), one.patch))
+            for rate in rates
+            for one in alternatives(rate, text=text)
+            if not one.same_questions
+        }
         found += [Job(name, folder, rows, patch, seed, False) for patch in sorted(real) for seed in range(REAL_SEEDS)]
     return found
 
@@ -163,8 +174,9 @@ def cases(found: Mapping[Job, Any]) -> Iterator[Case]:
         if not job.kept:
             real[job.stream, job.patch].append(one)
     for job, findings in sorted((item for item in found.items() if item[0].kept), key=lambda item: item[0][::2]):
-        for kind, config, finding in findings:
-            yield Case(job.stream, kind, json.loads(job.patch)["budget"]["rate"], finding, real[job.stream, config])
+        for kind, config, finding, same in findings:
+            runs = real[job.stream, config] if same is None else [same]
+            yield Case(job.stream, kind, json.loads(job.patch)["budget"]["rate"], finding, runs)
 
 
 def summary(some: Sequence[Case]) -> dict[str, Any]:
@@ -238,9 +250,9 @@ def main() -> int:
     parser.add_argument("--from", dest="earlier", nargs="+", type=Path, default=[], help="add cases that --json wrote")
     options = parser.parse_args()
     pin_hash_seed()
-    chosen = options.only or (SHORT_STREAMS if options.short and options.streams is None else names(options.streams))
+    streams = options.only or (SHORT_STREAMS if options.short and options.streams is None else names(options.streams))
     rates = options.rates or ((0.10,) if options.short else tuple(BUDGETS))
-    todo = [] if options.earlier else jobs(chosen, options.streams, rates, short=options.short)
+    todo = [] if options.earlier else jobs(streams, options.streams, rates, short=options.short)
     every = list(cases(dict(run_all(work, todo, "What-if", options.processes))))
     every += [msgspec.convert(row, Case) for path in options.earlier for row in json.loads(path.read_text())]
     console = Console(width=120)

@@ -15,7 +15,7 @@ from service.simulate.files import check_place, write_whole
 from service.simulate.pool import interruptible
 from service.tabular import BadFile
 from service.whatif.finding import Finding
-from service.whatif.judge import Judge
+from service.whatif.judge import Judge, replays_of
 from service.whatif.past import Located, Past
 from service.whatif.plan import Options, alternatives
 from service.whatif.screen import introduction, progress, show
@@ -63,11 +63,11 @@ class _Command:
         view = past.view
         words = introduction(options.stream, view.seen, len(view.rows), int(view.rows.answered.sum()))
         self._errors.print(words, markup=False, soft_wrap=True)
-        steps = [1 if alternative.same_questions else 2 * options.replays + 2 for alternative in wanted]
-        with progress(self._errors, sum(steps)) as step:
+        with progress(self._errors, sum(replays_of(alternative, options.replays) for alternative in wanted)) as step:
             judge = Judge(past, options.replays, step)
             found = [judge.find(alternative) for alternative in wanted]
-        show(self._console, judge.now, found, past.config.budget.currency)
+        same = any(alternative.same_questions for alternative in wanted)
+        show(self._console, judge.now, found, past.config.budget.currency, same=same)
         if options.json is not None:
             self._write(options.json, _record(options, judge.now, zip(wanted, found, strict=True)))
         return REFUSED if any(one.reason is not None for one in found) else 0

@@ -12,7 +12,7 @@ import numpy as np
 
 from service.core.config import StreamConfig
 from service.core.evaluation import overall
-from service.core.evaluation.estimate import estimate
+from service.core.evaluation.estimate import answering, corrected, spread, trust, worth
 from service.core.evaluation.evidence import UNKNOWN
 from service.core.evaluation.figures import quality
 from service.core.evaluation.report import price_of
@@ -20,7 +20,7 @@ from service.core.evaluation.view import Codes
 from service.core.events import Configured
 from service.whatif.finding import Bounds, Figures, Finding, between, exactly, mean, noise
 from service.whatif.past import Answer, Past, Question
-from service.whatif.plan import Alternative, observes_traffic, unmeasured
+from service.whatif.plan import Alternative, measured_anew, observes_traffic, unmeasured
 from service.whatif.replay import AsLogged, Behind, Replay, Told
 
 SUPPORT: Final = 0.75  # of the questions that would have been asked must stand in the log
@@ -50,10 +50,6 @@ class Judge:
         figures = (found.accuracy, found.low, found.high, 0.0, macro_f1, self._bought, self._money(self._bought), 1.0, True)
         return Finding("now", reason=found.reason) if found.reason is not None else Finding("now", *figures)
 
-    def steps(self, alternative: Alternative) -> int:
-        """Replays that an alternative takes at most."""
-        return 1 if alternative.same_questions else 2 * self._replays + 2
-
     def find(self, alternative: Alternative) -> Finding:
         """What would have come of an alternative; raises `Invalid` where it is no configuration."""
         now, before = self.now, self._past.config
@@ -67,24 +63,25 @@ class Judge:
         return self._asked_otherwise(alternative, after)
 
     def _asked_otherwise(self, alternative: Alternative, after: StreamConfig) -> Finding:
-        logged = [self._replayed(AsLogged, alternative, number) for number in range(self._replays)]
+        measure = measured_anew(self._past.config, after)
+        logged = [self._replayed(AsLogged, alternative, number, measure=measure) for number in range(self._replays)]
         support = fmean(replay.support for replay, _ in logged)
         if support < SUPPORT:
             return Finding(alternative.words, support=support, reason=_missing(support, self._past.config, after))
         anew = [] if observes_traffic(after) else [self._replayed(Replay, alternative, number) for number in range(self._replays)]
         runs = [[figures for _, figures in replays] for replays in (anew, logged) if replays]
-        spread = fmean(noise(some, mean(some).labels / max(1, self._bought)) for some in runs)
+        between_runs = fmean(noise(some, mean(some).labels / max(1, self._bought)) for some in runs)
         if anew and fmean(replay.support for replay, _ in anew) >= _EXACT:
             found = mean(runs[0])
-            return self._finding(alternative, exactly(found, spread), found, support, exact=True)
+            return self._finding(alternative, exactly(found, between_runs), found, support, exact=True)
         _, behind = self._run(Behind, alternative, pace=logged[0][0].pace)
         _, every = self._run(Told, alternative)
         best = max([*map(mean, runs), behind])
         labels = fmean(mean(some).labels for some in runs)
-        return self._finding(alternative, between(best, every, spread), best._replace(labels=labels), support, exact=False)
+        return self._finding(alternative, between(best, every, between_runs), best._replace(labels=labels), support, exact=False)
 
-    def _replayed(self, kind: type[Replay], alternative: Alternative, number: int) -> tuple[Replay, Figures]:
-        return self._run(kind, alternative, chance=random.Random(number) if number else None)
+    def _replayed(self, kind: type[Replay], alternative: Alternative, number: int, **options: Any) -> tuple[Replay, Figures]:
+        return self._run(kind, alternative, chance=random.Random(number) if number else None, **options)
 
     def _run(self, kind: type[Teller], alternative: Alternative, **options: Any) -> tuple[Teller, Figures]:
         """Tell the past to a replay of this kind, which takes the options."""
@@ -111,11 +108,12 @@ class Judge:
 
     def _figures(self, told: Told, predicted: Codes) -> Figures:
         """Accuracy by the estimator of evaluation: what was sure and what was right of it is counted of the past, but for predictions."""
-        rows = replace(self._view.rows, predicted=predicted)
-        found = estimate(self._view.total, rows, rows)
+        population, rows = self._view.total, replace(self._view.rows, predicted=predicted)
+        given, trusted = answering(rows), trust(rows)
+        accuracy = min(1.0, max(0.0, corrected(population, given, trusted) / population.covered))
+        effective = worth(population, given.rate, spread(rows, trusted))
         bought = int(told.view(whole=True).rows.answered.sum())
-        macro_f1 = quality(rows, self._view.labels).macro_f1
-        return Figures(found.accuracy or 0.0, inf if found.effective is None else found.effective, macro_f1 or 0.0, bought)
+        return Figures(accuracy, effective, quality(rows, self._view.labels).macro_f1 or 0.0, bought)
 
     def _finding(self, alternative: Alternative, bounds: Bounds, found: Figures, support: float, *, exact: bool) -> Finding:
         labels = round(found.labels)
@@ -125,6 +123,11 @@ class Judge:
 
     def _money(self, labels: int) -> float | None:
         return None if self._price is None else price_of(labels, self._price)
+
+
+def replays_of(alternative: Alternative, replays: int) -> int:
+    """How many replays an alternative takes at most."""
+    return 1 if alternative.same_questions else 2 * replays + 2
 
 
 def _missing(support: float, before: StreamConfig, after: StreamConfig) -> str:

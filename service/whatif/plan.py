@@ -12,6 +12,7 @@ from service.administration import patched
 from service.core.catalogue import build_measure, effective
 from service.core.config import ModelSpec, StreamConfig, merge_patch
 from service.core.errors import Invalid
+from service.core.measures import Plain
 from service.core.measures.base import Unmoved
 from service.simulate.plan import model_of
 
@@ -74,16 +75,20 @@ def alternatives(options: Options) -> Iterator[Alternative]:
         yield Alternative(", ".join(words for words, _ in chosen), patch)
 
 
-def unmeasured(before: StreamConfig, after: StreamConfig) -> str | None:
-    """Why the log cannot say what a measure would have said; None where it can.
+def measured_anew(before: StreamConfig, after: StreamConfig) -> Plain | None:
+    """The measure that makes utilities of the predictions in the log, where it is not the one that made those that stand there."""
+    return None if _same_measure(before, after) else build_measure(after.query)[0]
 
-    What looks at recent samples needs those that nobody was asked about.
-    """
-    if (before.query.measure, before.query.measure_params) == (after.query.measure, after.query.measure_params):
-        return None
-    if build_measure(after.query)[1] is None:
+
+def unmeasured(before: StreamConfig, after: StreamConfig) -> str | None:
+    """Why the log cannot say what a measure would have said; None where it can."""
+    if _same_measure(before, after) or build_measure(after.query)[1] is None:
         return None
     return f"the log has no utilities of measure {after.query.measure!r}; margin, least-confidence and entropy can be made of what it has"
+
+
+def _same_measure(before: StreamConfig, after: StreamConfig) -> bool:
+    return (before.query.measure, before.query.measure_params) == (after.query.measure, after.query.measure_params)
 
 
 def observes_traffic(config: StreamConfig) -> bool:

@@ -167,13 +167,15 @@ class AsLogged(Replay):
     A `measure` of probabilities that is not the stream's own makes them of the predictions that the log has.
     """
 
-    measure: Plain | None = None
+    def __init__(self, seq: int, created: Configured, *, anew: bool, chance: random.Random | None, measure: Plain | None) -> None:
+        """Begin."""
+        super().__init__(seq, created, anew=anew, chance=chance)
+        self._of = measure
 
     def _judge(self, event: Asked, vector: Vector | None, said: dict[str, float]) -> Decision:
         del vector, said
-        probabilities = event.decision.prediction.probabilities
-        anew = self.measure is not None and probabilities
-        return self._at_utility(event, self.measure(probabilities) if anew and self.measure else event.decision.query.utility)
+        probabilities, utility = event.decision.prediction.probabilities, event.decision.query.utility
+        return self._at_utility(event, self._of(probabilities) if self._of is not None and probabilities else utility)
 
 
 class _Known(Coin):

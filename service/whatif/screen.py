@@ -15,6 +15,7 @@ ASSUMED = (
     "Labels come as late as they did, and the samples are those that came.",
     "The accuracy is over all samples since the start; intervals are of 95 % and tell of a real run with coins of its own.",
 )
+SAME = "Another model alone learns the labels that were bought; with questions of its own it may do better."
 BETWEEN = (
     "A model of fewer labels is unsure of samples that nobody was asked about, so what the log has stands in for what it would have asked: "
     "the truth lies between that and what all the labels give, and the intervals marked * allow for half of the way."
@@ -36,13 +37,13 @@ def introduction(stream: str, samples: int, questions: int, answers: int) -> str
     return f"{stream}: {samples:,} samples, {questions:,} questions, {answers:,} answers"
 
 
-def show(console: Console, now: Finding, found: Sequence[Finding], currency: str | None) -> None:
-    """Print everything."""
+def show(console: Console, now: Finding, found: Sequence[Finding], currency: str | None, *, same: bool) -> None:
+    """Print everything; `same` where a model alone was changed."""
     console.print(_table([now, *(one for one in found if one.reason is None)], currency))
     for one in found:
         if one.reason is not None:
             console.print(Text(f"{one.words}: refused. {one.reason}.", style="yellow"), soft_wrap=True)
-    assumed = [*ASSUMED, *([BETWEEN] if any(_marked(one) for one in found) else [])]
+    assumed = [*ASSUMED, *([SAME] if same else []), *([BETWEEN] if any(_marked(one) for one in found) else [])]
     for sentence in assumed:
         console.print(Text(sentence, style="dim"), soft_wrap=True)
 
