@@ -101,7 +101,7 @@ def _object(text: str) -> dict[str, Any]:
     try:
         return msgspec.json.decode(text, type=dict[str, Any])
     except msgspec.MsgspecError as error:
-        raise Invalid("/patch", f"this is no JSON object: {error}") from None
+        raise Invalid("", f"--patch: this is no JSON object: {error}") from None
 
 
 def _model_words(model: Mapping[str, Any]) -> str:

@@ -53,7 +53,7 @@ def _table(rows: Sequence[Finding], currency: str | None) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("", vertical="bottom", overflow="fold")
     price = [f"price\n{currency or ''}".strip()] if priced else []
-    for heading in ("accuracy", "95 %", "points\nfrom now", "macro\nF1", "labels", *price):
+    for heading in ("accuracy", "95 %", "points\nfrom now", "labels", *price):
         table.add_column(heading, justify="right", vertical="bottom", no_wrap=True)
     for row in rows:
         table.add_row(*_cells(row, priced=priced), style="bold" if row is rows[0] else None)
@@ -63,12 +63,11 @@ def _table(rows: Sequence[Finding], currency: str | None) -> Table:
 def _cells(row: Finding, *, priced: bool) -> Iterator[str]:
     yield row.words
     if row.accuracy is None or row.low is None or row.high is None:
-        yield from ("", row.reason or "", "", "", "")
+        yield from ("", row.reason or "", "", "")
         return
     yield _percent(row.accuracy)
     yield f"{_percent(row.low)} to {_percent(row.high)}{' *' if _marked(row) else ''}"
     yield "" if row.words == "now" else f"{100 * (row.change or 0.0):+.1f}"
-    yield f"{row.macro_f1:.3f}" if row.macro_f1 is not None else ""
     yield f"{row.labels or 0:,}"
     if priced:
         yield f"{row.money or 0.0:,.2f}"
