@@ -37,7 +37,7 @@ BAR = 0.90
 ROWS, SHORT_ROWS = 6_000, 3_000
 SEEDS, SHORT_SEEDS = 2, 1
 REAL_SEEDS = 3
-REPLAYS = 6
+REPLAYS = 4
 SHORT_STREAMS = ("image-segments", "sea", "shuttle", "stagger", "phishing")
 SIGMAS = 2.0  # by which a short run may miss the bar
 FIRST = 1_000  # seed of the runs whose logs are kept
@@ -95,7 +95,7 @@ def work(job: Job) -> Any:
         run = queried(pairs, config, seed=job.seed)
         return Real(run.accuracy, run.labels)
     rate = config["budget"]["rate"]
-    log = logged(pairs, config, job.seed)
+    log, before = logged(pairs, config, job.seed)
     judge = Judge(Past(lambda: enumerate(log, 1)), REPLAYS, lambda: None)
     asked = [*alternatives(rate, text=is_text(pairs)), *unsupported(rate)]
     ids = {event.sample_id for event in log if isinstance(event, Asked)}
@@ -104,14 +104,15 @@ def work(job: Job) -> Any:
         config = merge_patch(json.loads(job.patch), one.patch)
         same = chosen(pairs, config, lambda decision: decision.id in ids) if one.same_questions else None
         found.append((one.words, key(config), judge.find(one), None if same is None else Real(same.accuracy, same.labels)))
-    return found
+    return before, found
 
 
-def logged(pairs: Sequence[Pair], config: Mapping[str, Any], seed: int) -> list[Event]:
-    """The log of a stream that is run as in service, with answers at once."""
+def logged(pairs: Sequence[Pair], config: Mapping[str, Any], seed: int) -> tuple[list[Event], float]:
+    """The log of a stream that is run as in service, with answers at once, and how accurate it really was."""
     created = Configured(0.0, effective(config), blake2b(str(seed).encode(), digest_size=16).digest())
     learner = Learner(1, created)
     log: list[Event] = [created]
+    right = 0
 
     def fold(event: Event) -> None:
         log.append(event)
@@ -119,10 +120,11 @@ def logged(pairs: Sequence[Pair], config: Mapping[str, Any], seed: int) -> list[
 
     for place, (features, raw) in enumerate(pairs):
         decision = learner.decide(f"{place:08}", features, float(place))
+        right += decision.prediction.label == label_text(raw)
         if decision.query.ask:
             fold(learner.question(decision, features))
             fold(learner.answer(decision.id, label_text(raw), "", features, float(place), brought=False, labeled_at=None))
-    return [*log, learner.checkpointed(1, float(len(pairs)), None)]
+    return [*log, learner.checkpointed(1, float(len(pairs)), None)], right / len(pairs)
 
 
 def key(config: Mapping[str, Any]) -> str:
@@ -152,11 +154,12 @@ def jobs(streams: Sequence[str], folder: Path | None, rates: Sequence[float], *,
 
 
 class Case(NamedTuple):
-    """An estimate and the real runs of its alternative."""
+    """An estimate and the real runs of its alternative; `before` is how accurate the run really was whose log was asked."""
 
     stream: str
     kind: str
     rate: float
+    before: float
     finding: Finding
     real: Sequence[Real]
 
@@ -166,6 +169,12 @@ class Case(NamedTuple):
         low, high = self.finding.low or 0.0, self.finding.high or 0.0
         return [low <= run.accuracy <= high for run in self.real]
 
+    @property
+    def changes(self) -> list[bool]:
+        """Whether the interval of the change holds what it was in each real run."""
+        low, high = self.finding.change_low or 0.0, self.finding.change_high or 0.0
+        return [low <= run.accuracy - self.before <= high for run in self.real]
+
 
 def cases(found: Mapping[Job, Any]) -> Iterator[Case]:
     """Every estimate with the real runs."""
@@ -173,10 +182,10 @@ def cases(found: Mapping[Job, Any]) -> Iterator[Case]:
     for job, one in found.items():
         if not job.kept:
             real[job.stream, job.patch].append(one)
-    for job, findings in sorted((item for item in found.items() if item[0].kept), key=lambda item: item[0][::2]):
+    for job, (before, findings) in sorted((item for item in found.items() if item[0].kept), key=lambda item: item[0][::2]):
         for kind, config, finding, same in findings:
             runs = real[job.stream, config] if same is None else [same]
-            yield Case(job.stream, kind, json.loads(job.patch)["budget"]["rate"], finding, runs)
+            yield Case(job.stream, kind, json.loads(job.patch)["budget"]["rate"], before, finding, runs)
 
 
 def summary(some: Sequence[Case]) -> dict[str, Any]:
@@ -190,6 +199,8 @@ def summary(some: Sequence[Case]) -> dict[str, Any]:
         "asked": len(some),
         "answered": len(told),
         "coverage": fmean(hit for case in told for hit in case.hits),
+        "changes": fmean(hit for case in told for hit in case.changes),
+        "wide": fmean((case.finding.change_high - case.finding.change_low) / 2 for case in told),
         "bias": fmean(misses),
         "error": fmean(miss**2 for miss in misses) ** 0.5,
         "half": fmean((case.finding.high - case.finding.low) / 2 for case in told),
@@ -207,6 +218,8 @@ def complaints(every: Sequence[Case], *, short: bool) -> list[str]:
         wrong.append(f"only {figures['answered']} of {figures['asked']} were answered")
     elif figures["coverage"] < BAR - slack:
         wrong.append(f"{figures['coverage']:.1%} of the intervals hold")
+    elif figures["changes"] < BAR - slack:
+        wrong.append(f"{figures['changes']:.1%} of the intervals of changes hold")
     wrong += [f"{case.stream} at {case.rate:.0%}: {case.finding.words} was answered" for case in every if bad(case)]
     return wrong
 
@@ -219,20 +232,14 @@ def bad(case: Case) -> bool:
 def show(console: Console, every: Sequence[Case]) -> None:
     """Print the figures by stream, by kind and of all."""
     answered = [case for case in every if case.kind != "refused"]
-    table = Table("", "Answered", "Hold", "Bias", "Error", "Half width", "Labels off by")
+    table = Table("", "Answered", "Hold", "Half width", "Change holds", "Half width", "Bias", "Error", "Labels off by")
     groups: dict[str, list[Case]] = defaultdict(list)
-    for case in answered:
+    for case in [*answered, *(case._replace(stream=f"({case.kind})") for case in answered)]:
         groups[case.stream].append(case)
-    for case in answered:
-        groups[f"({case.kind})"].append(case)
     for name, some in [*groups.items(), ("all", answered)]:
         one = summary(some)
-        points = (
-            [f"{100 * one[name]:+.1f}" if name == "bias" else f"{100 * one[name]:.1f}" for name in ("bias", "error", "half")]
-            if "half" in one
-            else [""] * 3
-        )
-        table.add_row(name, f"{one['answered']} of {one['asked']}", f"{one.get('coverage', 0):.1%}", *points, f"{one.get('labels', 0):.0%}")
+        shares = {key: f"{100 * one[key]:.1f}" for key in ("coverage", "half", "changes", "wide", "bias", "error", "labels") if key in one}
+        table.add_row(name, f"{one['answered']} of {one['asked']}", *shares.values())
     console.print(table)
     refused = [case for case in every if case.kind == "refused"]
     console.print(f"refused: {sum(not bad(case) for case in refused)} of {len(refused)} that no log supports")

@@ -8,6 +8,7 @@ from itertools import pairwise
 from statistics import fmean
 
 import httpx
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -21,7 +22,7 @@ from service.core.evaluation.evidence import UNKNOWN
 from service.core.events import Configured, Expired, Retracted, Withdrawn
 from service.core.learner import Learner
 from service.simulate import queried
-from service.whatif.finding import Figures, Finding, between, exactly, noise
+from service.whatif.finding import Errors, Figures, Finding, between, exactly, noise, paired
 from service.whatif.judge import Judge
 from service.whatif.past import Answer, Past, Question
 from service.whatif.plan import Alternative, Options, alternatives
@@ -54,7 +55,7 @@ def past_of(log):
 @pytest.fixture(scope="module")
 def log():
     """What a stream wrote at 10 %."""
-    return logged(STREAM, CONFIG, seed=1)
+    return logged(STREAM, CONFIG, seed=1)[0]
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +132,7 @@ def test_a_smaller_budget_buys_fewer_labels_and_knows_less(judge):
 def test_random_asking_within_exploration_is_exact():
     """Every propensity is at least exploration's share, so random asking below it is estimated without bias: the mean over logs tells."""
     patch = {"budget": {"rate": 0.03}, "query": {"rule": "random"}}
-    found = [ask(Judge(past_of(logged(STREAM, CONFIG, seed=seed)), 4, lambda: None), **patch) for seed in range(SEEDS)]
+    found = [ask(Judge(past_of(logged(STREAM, CONFIG, seed=seed)[0]), 4, lambda: None), **patch) for seed in range(SEEDS)]
     real = fmean(queried(STREAM, {**CONFIG, **patch}, seed=seed).accuracy for seed in range(SEEDS))
     assert all(one.exact for one in found)
     assert fmean(one.accuracy for one in found) == pytest.approx(real, abs=0.03)
@@ -148,7 +149,7 @@ def test_another_model_learns_the_same_labels(log, judge):
 def test_other_preprocessing_makes_vectors_anew():
     """A pipeline has no vectors in the log: it gets them from raw features, and is about as good."""
     short = STREAM[:800]
-    past = past_of(logged(short, CONFIG, seed=1))
+    past = past_of(logged(short, CONFIG, seed=1)[0])
     pipeline = [{"class": "preprocessing.MinMaxScaler"}, {"class": "linear_model.LogisticRegression"}]
     alternative = Alternative("it", {"model": {"pipeline": pipeline}})
     assert past.must_vectorise(alternative.of(past.config, past.config.model))
@@ -158,7 +159,7 @@ def test_other_preprocessing_makes_vectors_anew():
 
 def test_another_measure_is_made_of_the_logs_predictions():
     """Least confidence of two classes is half the margin's utility: the log is asked with that, not with the margin."""
-    past = past_of(logged(STREAM[:1_000], CONFIG, seed=1))
+    past = past_of(logged(STREAM[:1_000], CONFIG, seed=1)[0])
     question = next(one for one in past.moments if isinstance(one, Question) and one.event.decision.prediction.probabilities)
     replay = AsLogged(1, past.created[1], anew=False, chance=None, measure=lambda probabilities: 0.25)
     assert replay._judge(question.event, None, {}).query.utility == 0.25
@@ -166,7 +167,7 @@ def test_another_measure_is_made_of_the_logs_predictions():
 
 def test_what_comes_behind_learns_in_order():
     """It learns the first questions only, as many as allowed; an answer that came before its question's turn is learned then."""
-    past = past_of(logged(STREAM[:1_000], CONFIG, seed=1))
+    past = past_of(logged(STREAM[:1_000], CONFIG, seed=1)[0])
     questions = [one for one in past.moments if isinstance(one, Question)]
     pace = [0] * 10 + [4] * (len(questions) - 10)
     behind = Behind(1, past.created[1], anew=False, pace=pace)
@@ -266,8 +267,8 @@ def test_a_measure_that_needs_all_samples_is_refused(judge):
 
 def test_a_log_that_says_nothing_says_nothing_of_anything_else():
     """Few answers, or traffic that had no chance: the reason is the evaluation's."""
-    few = Judge(past_of(logged(STREAM[:3], CONFIG, seed=1)), 2, lambda: None)
-    capped = Judge(past_of(logged(STREAM[:1_000], {"budget": {"rate": RATE, "labels": 40}}, seed=1)), 2, lambda: None)
+    few = Judge(past_of(logged(STREAM[:3], CONFIG, seed=1)[0]), 2, lambda: None)
+    capped = Judge(past_of(logged(STREAM[:1_000], {"budget": {"rate": RATE, "labels": 40}}, seed=1)[0]), 2, lambda: None)
     assert ask(few, budget={"rate": 0.05}).reason == "too few labels"
     assert ask(capped, model={"type": "naive-bayes"}).reason == "not covered"
 
@@ -280,20 +281,31 @@ def run(accuracy, labels=100):
     return Figures(accuracy, 50.0, 0.5, labels)
 
 
+SURE = Errors(0.0, 0.0)
+
+
 def test_what_lies_between_is_allowed_for():
     """The likely value is a quarter of the way up, and the interval's upper end that of half of the way."""
-    likely, low, high = between(run(0.8), run(0.9), 0.0)
-    assert likely == pytest.approx(0.825)
-    assert (low, high) == pytest.approx((exactly(run(0.8), 0.0).low, exactly(run(0.85), 0.0).high))
-    assert between(run(0.8), run(0.7), 0.0) == exactly(run(0.8), 0.0)
+    found = between(run(0.8), run(0.9), 0.82, SURE)
+    assert found.accuracy == pytest.approx(0.825)
+    assert (found.low, found.high) == pytest.approx((exactly(run(0.8), 0.82, SURE).low, exactly(run(0.85), 0.82, SURE).high))
+    assert (found.change, found.change_low, found.change_high) == pytest.approx((0.005, -0.02, 0.03))
+    assert between(run(0.8), run(0.7), 0.82, SURE) == exactly(run(0.8), 0.82, SURE)
 
 
 def test_runs_that_differ_widen_the_interval():
     """Replays that share half of their labels vary by half of what real runs do."""
     assert noise([run(0.8)], 0.5) == 0.0
     assert noise([run(0.8), run(0.82)], 0.5) == pytest.approx(0.0002 * 1.5 / 0.5)
-    wider = [exactly(run(0.8), spread) for spread in (0.0, 0.001, 0.01)]
-    assert all(more.low < less.low and more.high > less.high for less, more in pairwise(wider))
+    wider = [exactly(run(0.8), 0.8, Errors(spread, 0.0)) for spread in (0.0, 0.001, 0.01)]
+    assert all(more.low < less.low and more.high > less.high and more.change_high > less.change_high for less, more in pairwise(wider))
+
+
+def test_a_change_counts_only_what_differs():
+    """Where both are right alike nothing is unsure; one answer in two that differs, asked at 1/10, has the variance 90 over 100 x 100."""
+    same = np.array([0.5, -0.5])
+    assert paired(same, same, np.array([0.1, 0.1]), 100.0) == 0.0
+    assert paired(np.array([0.5, 0.5]), same, np.array([0.1, 0.1]), 100.0) == pytest.approx(90.0 / 100.0**2)
 
 
 # The options
@@ -322,10 +334,10 @@ def test_what_is_no_question_is_refused(options):
 
 @pytest.fixture
 async def folder(build, tmp_path):
-    """A data folder with a stream of 1,500 samples at 20 %, in which a correction was made."""
+    """A data folder with a stream of 800 samples at 20 %."""
     house = build(SqliteLog(tmp_path))
     await house.administration.put("s", {"budget": {"rate": 0.2, "price": 0.4, "currency": "EUR"}})
-    for number, (features, label) in enumerate(STREAM[:1_500]):
+    for number, (features, label) in enumerate(STREAM[:800]):
         answer = await house.flow.observe("s", f"{number}", features)
         if answer.decision.query.ask:
             await house.flow.label("s", f"{number}", label, "u")
@@ -343,7 +355,7 @@ async def test_the_command_says_it_in_words_and_as_json(folder, tmp_path):
     path = tmp_path / "found.json"
     result = invoke("s", "--data", folder, "--budget", "5%", "--budget", "0.1", "--replays", 2, "--json", path)
     assert result.exit_code == 0, result.output
-    for words in ("1,500 samples", "now", "budget 5 %", "budget 10 %", "EUR", "as late as they did"):
+    for words in ("800 samples", "now", "budget 5 %", "budget 10 %", "EUR", "as late as they did"):
         assert words in result.output
     told = json.loads(path.read_text())
     assert [one["patch"] for one in told["alternatives"]] == [{"budget": {"rate": 0.05}}, {"budget": {"rate": 0.1}}]
@@ -397,8 +409,8 @@ def test_it_reads_beside_a_running_server(tmp_path):
 
 def test_the_benchmark_complains():
     """Of intervals that do not hold, of too many refusals, and of an answer that no log supports."""
-    told = Finding("it", 0.8, 0.75, 0.85, labels=10)
-    good, off, gone = (Case("s", "budget", 0.1, told, [Real(accuracy, 10)]) for accuracy in (0.8, 0.9, 0.8))
+    told = Finding("it", 0.8, 0.75, 0.85, 0.0, -0.15, 0.15, labels=10)
+    good, off, gone = (Case("s", "budget", 0.1, 0.8, told, [Real(accuracy, 10)]) for accuracy in (0.8, 0.9, 0.8))
     assert complaints([good] * 9 + [off], short=False) == []
     assert "hold" in complaints([good] * 8 + [off] * 2, short=False)[0]
     refused = gone._replace(finding=Finding("it", reason="no"))

@@ -1,32 +1,34 @@
 """Replays a past under alternatives and says what came of it, or why nothing may be said."""
 
 import random
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from math import floor, inf
 from statistics import fmean
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
 
 from service.core.config import StreamConfig
-from service.core.evaluation import overall
-from service.core.evaluation.estimate import answering, corrected, spread, trust, worth
-from service.core.evaluation.evidence import UNKNOWN
-from service.core.evaluation.figures import quality
 from service.core.evaluation.report import price_of
-from service.core.evaluation.view import Codes
+from service.core.evaluation.view import Floats
 from service.core.events import Configured
-from service.whatif.finding import Bounds, Figures, Finding, between, exactly, mean, noise
+from service.whatif.finding import Bounds, Errors, Figures, Finding, between, exactly, mean, noise
 from service.whatif.past import Answer, Past, Question
 from service.whatif.plan import Alternative, measured_anew, observes_traffic, unmeasured
 from service.whatif.replay import AsLogged, Behind, Replay, Told
+from service.whatif.scale import Scale
 
 SUPPORT: Final = 0.75  # of the questions that would have been asked must stand in the log
 _EXACT: Final = 0.99  # from which nothing is missing that could matter
 
-Teller = TypeVar("Teller", bound=Told)
+
+class Run(NamedTuple):
+    """A replay, its figures, and what each answered question corrects."""
+
+    told: Told
+    figures: Figures
+    misses: Floats
 
 
 class Judge:
@@ -37,63 +39,70 @@ class Judge:
         self._past = past
         self._replays = replays
         self._step = step
-        self._view = past.view
-        self._codes = {label: code for code, label in enumerate(self._view.labels)}
-        self._bought = int(self._view.rows.answered.sum())
+        self._scale = Scale(past.view)
         self._price = past.config.budget.price
 
     @property
     def now(self) -> Finding:
         """What the stream really did."""
-        found = overall(self._view)
-        macro_f1 = quality(self._view.rows, self._view.labels).macro_f1
-        figures = (found.accuracy, found.low, found.high, 0.0, macro_f1, self._bought, self._money(self._bought), 1.0, True)
-        return Finding("now", reason=found.reason) if found.reason is not None else Finding("now", *figures)
+        found, bought = self._scale.now, self._scale.bought
+        if found.reason is not None:
+            return Finding("now", reason=found.reason)
+        return Finding(
+            "now", found.accuracy, found.low, found.high, 0.0, 0.0, 0.0, self._scale.macro_f1, bought, self._money(bought), 1.0, exact=True
+        )
 
     def find(self, alternative: Alternative) -> Finding:
         """What would have come of an alternative; raises `Invalid` where it is no configuration."""
-        now, before = self.now, self._past.config
+        before = self._past.config
         after = alternative.of(before, before.model)
-        problem = now.reason if alternative.same_questions else now.reason or unmeasured(before, after)
+        reason = self._scale.now.reason
+        problem = reason if alternative.same_questions else reason or unmeasured(before, after)
         if problem is not None:
             return Finding(alternative.words, reason=problem)
         if alternative.same_questions:
-            same = self._run(Told, alternative)[1]
-            return self._finding(alternative, exactly(same, 0.0), same, 1.0, exact=True)
+            return self._exact(alternative, [self._run(Told, alternative)], 0.0, 1.0)
         return self._asked_otherwise(alternative, after)
 
     def _asked_otherwise(self, alternative: Alternative, after: StreamConfig) -> Finding:
         measure = measured_anew(self._past.config, after)
         logged = [self._replayed(AsLogged, alternative, number, measure=measure) for number in range(self._replays)]
-        support = fmean(replay.support for replay, _ in logged)
+        support = _support(logged)
         if support < SUPPORT:
             return Finding(alternative.words, support=support, reason=_missing(support, self._past.config, after))
         anew = [] if observes_traffic(after) else [self._replayed(Replay, alternative, number) for number in range(self._replays)]
-        runs = [[figures for _, figures in replays] for replays in (anew, logged) if replays]
-        between_runs = fmean(noise(some, mean(some).labels / max(1, self._bought)) for some in runs)
-        if anew and fmean(replay.support for replay, _ in anew) >= _EXACT:
-            found = mean(runs[0])
-            return self._finding(alternative, exactly(found, between_runs), found, support, exact=True)
-        _, behind = self._run(Behind, alternative, pace=logged[0][0].pace)
-        _, every = self._run(Told, alternative)
-        best = max([*map(mean, runs), behind])
-        labels = fmean(mean(some).labels for some in runs)
-        return self._finding(alternative, between(best, every, between_runs), best._replace(labels=labels), support, exact=False)
+        several = [some for some in (anew, logged) if some]
+        noises = fmean(self._noise(some) for some in several)
+        if anew and _support(anew) >= _EXACT:
+            return self._exact(alternative, anew, noises, support)
+        stand_ins = [*several, [self._run(Behind, alternative, pace=_pace(logged[0]))]]
+        best = max(stand_ins, key=lambda some: mean([run.figures for run in some]).accuracy)
+        least = mean([run.figures for run in best])._replace(labels=fmean(run.figures.labels for some in several for run in some))
+        every = self._run(Told, alternative).figures
+        bounds = between(least, every, self._accuracy, Errors(noises, self._apart(best)))
+        return self._finding(alternative, bounds, least, support, exact=False)
 
-    def _replayed(self, kind: type[Replay], alternative: Alternative, number: int, **options: Any) -> tuple[Replay, Figures]:
+    def _exact(self, alternative: Alternative, runs: Sequence[Run], noises: float, support: float) -> Finding:
+        found = mean([run.figures for run in runs])
+        bounds = exactly(found, self._accuracy, Errors(noises, self._apart(runs)))
+        return self._finding(alternative, bounds, found, support, exact=True)
+
+    def _finding(self, alternative: Alternative, bounds: Bounds, found: Figures, support: float, *, exact: bool) -> Finding:
+        labels = round(found.labels)
+        return Finding(alternative.words, *bounds, found.macro_f1, labels, self._money(labels), support, exact)
+
+    def _replayed(self, kind: type[Replay], alternative: Alternative, number: int, **options: Any) -> Run:
         return self._run(kind, alternative, chance=random.Random(number) if number else None, **options)
 
-    def _run(self, kind: type[Teller], alternative: Alternative, **options: Any) -> tuple[Teller, Figures]:
+    def _run(self, kind: type[Told], alternative: Alternative, **options: Any) -> Run:
         """Tell the past to a replay of this kind, which takes the options."""
-        past = self._past
-        seq, created = past.created
+        seq, created = self._past.created
         first = self._under(alternative, created)
-        told = kind(seq, first, anew=past.must_vectorise(first.config), **options)
-        predicted = np.full(len(self._view.rows), UNKNOWN, np.int32)
-        for moment in past.moments:
+        told = kind(seq, first, anew=self._past.must_vectorise(first.config), **options)
+        said: list[str | None] = [None] * self._scale.questions
+        for moment in self._past.moments:
             if isinstance(moment, Question):
-                label = told.meet(moment).label
-                predicted[moment.row] = UNKNOWN if label is None else self._codes.get(label, UNKNOWN)
+                said[moment.row] = told.meet(moment).label
             elif isinstance(moment, Answer):
                 told.hear(moment)
             elif isinstance(moment, Configured):
@@ -101,28 +110,32 @@ class Judge:
             elif moment.sample_id in told.queries.open:
                 told.fold(moment)
         self._step()
-        return told, self._figures(told, predicted)
+        return Run(told, *self._scale.weigh(said, int(told.view(whole=True).rows.answered.sum())))
 
     def _under(self, alternative: Alternative, event: Configured) -> Configured:
         return msgspec.structs.replace(event, config=alternative.of(event.config, self._past.config.model))
 
-    def _figures(self, told: Told, predicted: Codes) -> Figures:
-        """Accuracy by the estimator of evaluation: what was sure and what was right of it is counted of the past, but for predictions."""
-        population, rows = self._view.total, replace(self._view.rows, predicted=predicted)
-        given, trusted = answering(rows), trust(rows)
-        accuracy = min(1.0, max(0.0, corrected(population, given, trusted) / population.covered))
-        effective = worth(population, given.rate, spread(rows, trusted))
-        bought = int(told.view(whole=True).rows.answered.sum())
-        return Figures(accuracy, effective, quality(rows, self._view.labels).macro_f1 or 0.0, bought)
+    def _noise(self, runs: Sequence[Run]) -> float:
+        figures = [run.figures for run in runs]
+        return noise(figures, mean(figures).labels / max(1, self._scale.bought))
 
-    def _finding(self, alternative: Alternative, bounds: Bounds, found: Figures, support: float, *, exact: bool) -> Finding:
-        labels = round(found.labels)
-        change = bounds.accuracy - (self.now.accuracy or 0.0)
-        figures = (*bounds, change, found.macro_f1, labels, self._money(labels), support, exact)
-        return Finding(alternative.words, *figures)
+    def _apart(self, runs: Sequence[Run]) -> float:
+        return self._scale.apart(np.mean([run.misses for run in runs], axis=0))
+
+    @property
+    def _accuracy(self) -> float:
+        return self._scale.now.accuracy or 0.0
 
     def _money(self, labels: int) -> float | None:
         return None if self._price is None else price_of(labels, self._price)
+
+
+def _support(runs: Sequence[Run]) -> float:
+    return fmean(run.told.support for run in runs if isinstance(run.told, Replay))
+
+
+def _pace(run: Run) -> list[int]:
+    return run.told.pace if isinstance(run.told, Replay) else []
 
 
 def replays_of(alternative: Alternative, replays: int) -> int:

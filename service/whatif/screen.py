@@ -51,9 +51,9 @@ def show(console: Console, now: Finding, found: Sequence[Finding], currency: str
 def _table(rows: Sequence[Finding], currency: str | None) -> Table:
     priced = any(row.money is not None for row in rows)
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("", vertical="bottom", overflow="fold")
-    price = [f"price\n{currency or ''}".strip()] if priced else []
-    for heading in ("accuracy", "95 %", "points\nfrom now", "labels", *price):
+    table.add_column("", vertical="bottom", min_width=11)
+    price = [currency or "price"] if priced else []
+    for heading in ("accuracy", "95 %", "points from now", "labels", *price):
         table.add_column(heading, justify="right", vertical="bottom", no_wrap=True)
     for row in rows:
         table.add_row(*_cells(row, priced=priced), style="bold" if row is rows[0] else None)
@@ -66,11 +66,16 @@ def _cells(row: Finding, *, priced: bool) -> Iterator[str]:
         yield from ("", row.reason or "", "", "")
         return
     yield _percent(row.accuracy)
-    yield f"{_percent(row.low)} to {_percent(row.high)}{' *' if _marked(row) else ''}"
-    yield "" if row.words == "now" else f"{100 * (row.change or 0.0):+.1f}"
+    yield f"{100 * row.low:.1f} to {100 * row.high:.1f}{' *' if _marked(row) else ''}"
+    yield "" if row.words == "now" else _change(row)
     yield f"{row.labels or 0:,}"
     if priced:
         yield f"{row.money or 0.0:,.2f}"
+
+
+def _change(row: Finding) -> str:
+    ends = [f"{100 * (end or 0.0):+.1f}" for end in (row.change, row.change_low, row.change_high)]
+    return f"{ends[0]} ({ends[1]} to {ends[2]})"
 
 
 def _marked(row: Finding) -> bool:
