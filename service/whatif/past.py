@@ -40,7 +40,7 @@ Moment = Question | Answer | Expired | Configured
 class Past:
     """A stream's log as a replay needs it; answers that were corrected or retracted are gone, and questions that nobody was shown.
 
-    Held in memory: about a kilobyte and a half a question of ten features.
+    Held in memory: some four kilobytes a question.
     """
 
     def __init__(self, read: Read) -> None:
