@@ -165,6 +165,10 @@ simulate: setup  ## Compare query rules and budgets on a labelled file
 estimates: setup  ## Measure whether estimates of accuracy hold what they claim
 	$(PY) -m benchmarks.estimates $(ARGS)
 
+.PHONY: what-if
+what-if: setup  ## Measure whether what-ifs hold what real runs give
+	$(PY) -m benchmarks.what_if $(ARGS)
+
 .PHONY: image-check
 image-check: setup  ## Build the image and run it, confined, without a Docker engine (root; Debian's buildah, debootstrap, bubblewrap)
 	$(PY) -m benchmarks.image.check

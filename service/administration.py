@@ -65,7 +65,7 @@ class Administration:
         async with self._turn:
             live = self._streams[stream]
             current = msgspec.to_builtins(live.learner.config)
-            await self._replace(live, await asyncio.to_thread(effective, _patched(current, patch)))
+            await self._replace(live, await asyncio.to_thread(effective, patched(current, patch)))
             return live
 
     async def delete(self, stream: str) -> None:
@@ -100,7 +100,7 @@ class Administration:
             _log.info("stream changed", stream=live.name)
 
 
-def _patched(current: dict[str, Any], patch: Mapping[str, Any]) -> Any:
+def patched(current: dict[str, Any], patch: Mapping[str, Any]) -> Any:
     """Merge, but let another model, pipeline, rule or measure begin with its own parameters, and the bank follow the burst."""
     model, query, budget = (_part(patch, name) for name in ("model", "query", "budget"))
     if "type" in model or "pipeline" in model:

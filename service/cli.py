@@ -16,29 +16,19 @@ from rich.table import Table
 from service import __version__
 from service.core.errors import AskwhenError
 from service.keys_cli import app as keys
+from service.options import Data, share
 from service.settings import CallerSettings, Settings, load
+from service.whatif_cli import whatif
 
 app = typer.Typer(name="askwhen", no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 app.add_typer(keys)
+app.command()(whatif)
 _console = Console()
 _errors = Console(stderr=True)
 
 DataSet = Literal["shuttle", "phishing", "image-segments", "bananas"]
 Url = Annotated[str, typer.Option(help="The service.")]
 Key = Annotated[str | None, typer.Option(help="Key that the service asks for (default: the variable ASKWHEN_KEY).", show_default=False)]
-Data = Annotated[Path, typer.Option("--data", help="Folder of the log and its snapshots.", exists=True, file_okay=False)]
-
-
-def _share(text: str | float) -> float:
-    """A share as `0.05` or `5%`."""
-    words = str(text).strip()
-    try:
-        share = float(words.removesuffix("%")) / (100 if words.endswith("%") else 1)
-    except ValueError:
-        raise typer.BadParameter(f"{words!r} is no share; give one such as 0.05 or 5%") from None
-    if not 0 <= share <= 1:
-        raise typer.BadParameter(f"{words} is no share of 0 to 1; for 5 % give 0.05 or 5%")
-    return share
 
 
 @app.callback(invoke_without_command=True)
@@ -183,19 +173,19 @@ def simulate(
     budget: Annotated[
         list[float] | None,
         typer.Option(
-            parser=_share,
+            parser=share,
             metavar="RATE",
             help="Share of the samples that may be asked, repeatable (default: 1, 2, 5, 10 %).",
             show_default=False,
         ),
     ] = None,
     delay: Annotated[int, typer.Option(min=0, max=10**9, help="Samples by which a label comes late.")] = 0,
-    lost: Annotated[float, typer.Option(parser=_share, metavar="SHARE", help="Share of the questions that nobody answers.")] = 0.0,
+    lost: Annotated[float, typer.Option(parser=share, metavar="SHARE", help="Share of the questions that nobody answers.")] = 0.0,
     seed: Annotated[list[int] | None, typer.Option(help="Seed, repeatable (default: 0, 1, 2).", show_default=False)] = None,
     exploration: Annotated[
         float | None,
         typer.Option(
-            parser=_share, metavar="SHARE", help="Share of the budget that is asked at random (default: the service's).", show_default=False
+            parser=share, metavar="SHARE", help="Share of the budget that is asked at random (default: the service's).", show_default=False
         ),
     ] = None,
     price: Annotated[float | None, typer.Option(min=0, max=10**9, help="Price of a label.", show_default=False)] = None,

@@ -189,9 +189,12 @@ def test_every_rule_and_measure_is_in_the_tables():
     assert rules == {name: set(params) for name, params in rule_params().items()}
 
 
-def test_every_option_of_simulate_is_in_the_table():
+@pytest.mark.parametrize(
+    ("name", "heading"), [("simulate", "What would labels be worth?"), ("whatif", "What would another budget have cost?")]
+)
+def test_every_option_is_in_the_table(name, heading):
     """And the other way round."""
-    simulate = next(command for command in app.registered_commands if command.callback.__name__ == "simulate")
-    options = {f"--{name}" for name in simulate.callback.__annotations__ if name not in {"file", "return"}}
+    command = next(command for command in app.registered_commands if command.callback.__name__ == name)
+    options = {f"--{name}" for name in command.callback.__annotations__ if name not in {"file", "stream", "return"}}
 
-    assert {name for row in rows("What would labels be worth?") for name in row[0].split(", ")} == options
+    assert {name for row in rows(heading) for name in row[0].split(", ")} == options
