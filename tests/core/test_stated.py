@@ -374,11 +374,11 @@ def test_a_checkpoint_of_a_relay_is_empty():
 # --- columns -----------------------------------------------------------------------------------------------------------------
 
 
-def test_evidence_is_a_cut_logit_a_class_under_no_name_of_a_class():
+def test_evidence_is_half_a_cut_logit_a_class_under_no_name_of_a_class():
     """Names are hashes, so that nothing has to be looked for when a sample is erased."""
     columns = evidence({"secret": 0.75, "b": 0.25, "c": 0.0, "d": 1.0})
 
-    assert list(columns.values()) == [pytest.approx(math.log(3.0)), pytest.approx(-math.log(3.0)), -7.0, 7.0]
+    assert list(columns.values()) == [pytest.approx(math.log(3.0) / 2), pytest.approx(-math.log(3.0) / 2), -3.5, 3.5]
     assert not any("secret" in name for name in columns)
 
 
@@ -394,7 +394,7 @@ def test_evidence_that_is_wrong_comes_to_nothing():
         book.sample(f"{number}", {"x": x}, stated, "pos" if x > 0 else "neg")
     after = book.learner.taught.joined({}, noise)
 
-    assert max(before.values()) == pytest.approx(math.log(99.0))
+    assert max(before.values()) == pytest.approx(math.log(99.0) / 2)
     assert max(after.values()) < 0.3 * max(before.values())
 
 
