@@ -75,7 +75,7 @@ class Recalibration:
         self._settle()
 
     def _settle(self) -> None:
-        """Take the posterior means of the exponent's logarithm and of the lapse; sums go row by row or are exact, alike on every machine."""
+        """Take the posterior means of the exponent's logarithm and of the lapse; sums go row by row, or are exact."""
         posterior = self._prior * self._likelihood
         exponents, lapses = np.ascontiguousarray(posterior.T).sum(axis=0).tolist(), posterior.sum(axis=0).tolist()
         total = fsum(exponents)
