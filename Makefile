@@ -169,6 +169,10 @@ estimates: setup  ## Measure whether estimates of accuracy hold what they claim
 what-if: setup  ## Measure whether what-ifs hold what real runs give
 	$(PY) -m benchmarks.what_if $(ARGS)
 
+.PHONY: external
+external: setup  ## Measure what a model of the caller's own is worth: its calibration, its accuracy as estimated, its word as evidence
+	$(PY) -m benchmarks.external $(ARGS)
+
 .PHONY: image-check
 image-check: setup  ## Build the image and run it, confined, without a Docker engine (root; Debian's buildah, debootstrap, bubblewrap)
 	$(PY) -m benchmarks.image.check

@@ -1,4 +1,4 @@
-"""Measures a model of the caller's own: `python -m benchmarks.external [--short] [--streams DIR] [--part NAME ...]`.
+"""Measures a model of the caller's own: `python -m benchmarks.external [--short] [--streams DIR] [--part NAME ...] [--cache FILE]`.
 
 Callers' models are scikit-learn's, trained on the first 30 % of a stream (at most 5,000 samples) and asked about the rest.
 Calibration: a model whose logits are sharpened fourfold, 300 labels, and the expected calibration error over what comes after them;
@@ -19,9 +19,10 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import ttest_1samp  # type: ignore[import-untyped]  # River brings it along
 
-from benchmarks.external.jobs import LABELS, PARTS, Job, run
+from benchmarks.external.cache import complete
+from benchmarks.external.jobs import LABELS, PARTS, Job
 from benchmarks.label_efficiency.streams import names
-from benchmarks.parallel import PROCESSES, pin_hash_seed, run_all
+from benchmarks.parallel import PROCESSES, pin_hash_seed
 
 ERROR = 0.03  # expected calibration error, on the mean of streams
 COVERAGE = (0.93, 0.98)
@@ -140,12 +141,13 @@ def main() -> int:
     parser.add_argument("--stream", nargs="+", metavar="NAME", help="these streams only")
     parser.add_argument("--part", nargs="+", choices=PARTS, default=list(PARTS), help="these parts")
     parser.add_argument("--processes", type=int, default=PROCESSES, help="runs at once")
+    parser.add_argument("--cache", type=Path, help="keep figures here, and judge all that are in it")
     options = parser.parse_args()
     pin_hash_seed()
     warnings.filterwarnings("ignore", module="sklearn")
     streams = options.stream or (["hyperplane", "image-segments", "sea"] if options.short else names(options.streams))
     todo = jobs(options.part, streams, options.streams, short=options.short)
-    found = dict(run_all(run, todo, "External", options.processes))
+    found = complete(todo, options.cache, options.processes)
     console, wrong = Console(width=120), []
     for table, complaints in told(found, short=options.short):
         console.print(table)

@@ -8,6 +8,9 @@ matter but for what is forgotten.
 
 from math import exp, fsum, log
 
+import numpy as np
+from numpy.typing import NDArray
+
 from service.core.stated import Probabilities
 
 _FAINT = 1e-15  # a smaller probability counts as this one
@@ -16,6 +19,11 @@ _LOGS = tuple(_LOWEST + (_HIGHEST - _LOWEST) / (_PLACES - 1) * place for place i
 _EXPONENTS = tuple(map(exp, _LOGS))
 _LAPSES = (0.0, 0.01, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8)  # the grid of shares
 _RARE = 0.03  # mean of their exponential prior
+_LEAST = 1e-300  # of a likelihood beside the greatest one: what was ruled out may come back
+
+_LAPSING = np.array(_LAPSES)
+
+Grid = NDArray[np.float64]  # by exponent and lapse
 
 
 class Recalibration:
@@ -31,9 +39,9 @@ class Recalibration:
         self.lapse = 0.0
         self.labels = 0
         self.warmup = warmup
-        self._prior = [-0.5 * (place / spread) ** 2 for place in _LOGS]
+        self._prior = np.array([[exp(-0.5 * (place / spread) ** 2 - lapse / _RARE) for lapse in _LAPSES] for place in _LOGS])
         self._keep = 1.0 - drift
-        self._said = [[0.0] * len(_LAPSES) for _ in _LOGS]  # the log-likelihood of the labels, by exponent and lapse
+        self._likelihood: Grid = np.ones_like(self._prior)
 
     @property
     def unproven(self) -> bool:
@@ -59,24 +67,28 @@ class Recalibration:
         truth = _log(x.get(y, 0.0))
         leads = [_log(p) - truth for name, p in x.items() if name != y]
         even = 1.0 / (1 + len(leads))
-        for exponent, row in zip(_EXPONENTS, self._said, strict=True):
-            p = 1.0 / (1.0 + fsum(exp(exponent * lead) for lead in leads))
-            row[:] = [self._keep * said + w * log((1.0 - lapse) * p + lapse * even) for said, lapse in zip(row, _LAPSES, strict=True)]
+        sound = np.array([1.0 / (1.0 + fsum(exp(exponent * lead) for lead in leads)) for exponent in _EXPONENTS])
+        told = (1.0 - _LAPSING) * sound[:, None] + _LAPSING * even
+        self._likelihood = _power(self._likelihood, self._keep) * _power(told, w)
+        self._likelihood /= self._likelihood.max()
+        np.maximum(self._likelihood, _LEAST, out=self._likelihood)
         self._settle()
 
     def _settle(self) -> None:
-        """Take the posterior means of the exponent's logarithm and of the lapse."""
-        rows = zip(self._said, self._prior, strict=True)
-        scores = [[said + prior - lapse / _RARE for said, lapse in zip(row, _LAPSES, strict=True)] for row, prior in rows]
-        best = max(map(max, scores))
-        weights = [[exp(score - best) for score in row] for row in scores]
-        total = fsum(map(fsum, weights))
-        self.exponent = exp(fsum(fsum(row) * place for row, place in zip(weights, _LOGS, strict=True)) / total)
-        self.lapse = fsum(fsum(column) * lapse for column, lapse in zip(zip(*weights, strict=True), _LAPSES, strict=True)) / total
+        """Take the posterior means of the exponent's logarithm and of the lapse; sums go row by row, or are exact."""
+        posterior = self._prior * self._likelihood
+        exponents, lapses = np.ascontiguousarray(posterior.T).sum(axis=0).tolist(), posterior.sum(axis=0).tolist()
+        total = fsum(exponents)
+        self.exponent = exp(fsum(weight * place for weight, place in zip(exponents, _LOGS, strict=True)) / total)
+        self.lapse = fsum(weight * lapse for weight, lapse in zip(lapses, _LAPSES, strict=True)) / total
 
     def imprint(self) -> list[float]:
         """Return what it came to."""
         return [self.exponent, self.lapse]
+
+
+def _power(table: Grid, by: float) -> Grid:
+    return table if by == 1.0 else np.array([[value**by for value in row] for row in table.tolist()])
 
 
 def _log(p: float) -> float:

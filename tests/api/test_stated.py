@@ -122,17 +122,6 @@ async def test_an_erased_sample_states_nothing_any_more(external):
     assert external.house.learner("e").taught.model.exponent == 1.0
 
 
-async def test_evidence_leaves_young_scales_when_its_sample_is_erased(client):
-    """What preprocessing keeps raw of the first samples holds nothing of them afterwards, asked or only remembered."""
-    await client.patch("/v1/streams/s", json={"budget": {"rate": 0.0, "burst": 1}})
-    for name, p in (("asked", 0.8125), ("remembered", 0.6875)):
-        await client.post("/v1/streams/s/samples", json={"id": name, "features": {}, "probabilities": {"ok": p, "no": 1.0 - p}})
-    for name in ("asked", "remembered"):
-        (await client.delete(f"/v1/streams/s/samples/{name}")).raise_for_status()
-
-    assert not client.house.learner().vectoriser._tabular.scales
-
-
 async def test_saved_labels_are_not_claimed_for_a_model_that_no_label_changes(external):
     """A reason stands in their place."""
     saved = (await external.get("/v1/streams/e/evaluation")).json()["saved"]

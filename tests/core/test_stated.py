@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from service.core import events
 from service.core.catalogue import effective
-from service.core.columns import Tabular
 from service.core.digest import digest
 from service.core.erasure import blanked
 from service.core.errors import Invalid
@@ -20,7 +19,7 @@ from service.core.freezer import freeze, thaw
 from service.core.learner import Learner
 from service.core.rebuild import fold, rebuild_of
 from service.core.recalibration import Recalibration
-from service.core.stated import alone, beside, check_fits, check_stated, evidence
+from service.core.stated import beside, check_fits, check_stated, evidence
 from service.simulate import queried, sampled
 from service.simulate.scores import calibration_error, reliability
 
@@ -127,7 +126,7 @@ def test_a_stream_says_what_it_needs():
 
 def test_no_feature_has_the_name_of_a_column_of_evidence():
     """So a caller cannot write into it by a feature."""
-    column = next(iter(evidence({}, {"ok": 1.0})))
+    column = next(iter(evidence({"ok": 1.0})))
     with pytest.raises(Invalid, match="does not begin"):
         check_features({column: 1.0})
 
@@ -375,27 +374,43 @@ def test_a_checkpoint_of_a_relay_is_empty():
 # --- columns -----------------------------------------------------------------------------------------------------------------
 
 
-def test_evidence_is_a_cut_logit_a_class_under_no_name_of_a_class():
+def test_evidence_is_half_a_cut_logit_a_class_under_no_name_of_a_class():
     """Names are hashes, so that nothing has to be looked for when a sample is erased."""
-    columns = evidence({"x": 1.0}, {"secret": 0.75, "b": 0.25, "c": 0.0, "d": 1.0})
+    columns = evidence({"secret": 0.75, "b": 0.25, "c": 0.0, "d": 1.0})
 
-    assert list(columns.values()) == [pytest.approx(math.log(3.0)), pytest.approx(-math.log(3.0)), -7.0, 7.0, 1.0]
+    assert list(columns.values()) == [pytest.approx(math.log(3.0) / 2), pytest.approx(-math.log(3.0) / 2), -3.5, 3.5]
     assert not any("secret" in name for name in columns)
 
 
-def test_what_stands_beside_features_is_found_again():
-    """And of features alone there is nothing."""
-    stated = {"": 0.25, "b": 0.75}
+def test_evidence_that_is_wrong_comes_to_nothing():
+    """What a model is sure of and wrong about at random is no evidence after some labels, whatever else is learned."""
+    rng = random.Random(1)
+    book = Book({**STACKED, "query": {"rule": "random"}, "budget": {"rate": 1.0}})
+    noise = {"pos": 0.99, "neg": 0.01}
+    before = book.learner.taught.joined({}, noise)
+    for number in range(60):
+        x = rng.gauss(0.0, 1.0)
+        stated = {"pos": p, "neg": 1.0 - p} if (p := rng.choice([0.99, 0.01])) else {}
+        book.sample(f"{number}", {"x": x}, stated, "pos" if x > 0 else "neg")
+    after = book.learner.taught.joined({}, noise)
 
-    assert alone(beside({"x": 1.0, "y": "text"}, stated)) == stated
-    assert alone({"x": 1.0, "y": "text"}) == {}
+    assert max(before.values()) == pytest.approx(math.log(99.0) / 2)
+    assert max(after.values()) < 0.3 * max(before.values())
 
 
-def test_numbers_of_evidence_are_taken_out_of_young_scales():
-    """What preprocessing keeps raw of a sample is found by the same columns."""
-    table = Tabular()
-    given_ = evidence({}, {"a": 0.9, "b": 0.1})
-    table.observe(given_)
-    table.forget(given_)
+def test_the_transcript_proves_how_far_others_are_trusted():
+    """It is learned state: a log in which one label stated something else gives another transcript."""
+    one, other = Book(STACKED), Book(STACKED)
+    for book, p in ((one, 0.9), (other, 0.8)):
+        for number in range(3):
+            stated = {"pos": p, "neg": 1.0 - p} if number == 0 else None
+            event = book.learner.answer(f"{number}", "pos", "", {}, 0.0, brought=True, labeled_at=None, probabilities=stated)
+            book.append(msgspec.structs.replace(event, vector={}))
 
-    assert not table.scales
+    assert one.learner.taught.trust.imprint() != other.learner.taught.trust.imprint()
+    assert one.learner.transcript != other.learner.transcript
+
+
+def test_what_stands_beside_features_tells_samples_apart():
+    """Under names that no feature has."""
+    assert beside({"x": 1.0}, {"": 0.25, "b": 0.75}) == {RESERVED: 0.25, f"{RESERVED}b": 0.75, "x": 1.0}
