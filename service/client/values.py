@@ -9,8 +9,10 @@ LabelValue = str | int | float | bool  # answers always have it as a text; a flo
 
 
 class Sample(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A sample to be sent. Features are numbers, booleans, strings, None (missing; NaN is sent as missing) or, as a stream
-    declares them, arrays of numbers: lists, or numpy's."""
+    """A sample to be sent. Features are numbers, booleans, strings or None (missing; NaN is sent as missing).
+
+    Where the stream declares embeddings these are arrays of numbers, lists or numpy's.
+    """
 
     features: dict[str, Any]
     id: str | None = None
