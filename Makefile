@@ -161,6 +161,10 @@ simulate: setup  ## Compare query rules and budgets on a labelled file
 	@mkdir -p askwhen-demo
 	$(BIN)/askwhen simulate $(or $(ARGS),.venv/lib/python3*/site-packages/river/datasets/phishing.csv.gz --price 0.4 --report askwhen-demo/simulate.html)
 
+.PHONY: embeddings
+embeddings: setup  ## Measure what embeddings cost beside nine scalars, and what embedding a text is worth
+	$(PY) -m benchmarks.embeddings $(ARGS)
+
 .PHONY: estimates
 estimates: setup  ## Measure whether estimates of accuracy hold what they claim
 	$(PY) -m benchmarks.estimates $(ARGS)

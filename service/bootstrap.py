@@ -1,6 +1,5 @@
 """The one place that knows every concrete class. It builds and starts; it decides nothing."""
 
-import asyncio
 import gc
 import os
 import time
@@ -52,12 +51,13 @@ class Service:
 
         What is loaded stays, so the garbage collector, which would look at all of it again and again, has waited until now.
         """
-        if embedder.offer():
-            await asyncio.to_thread(embedder.load)  # before a sample would have to wait for it
+        embedder.offer()
         snapshots = FileSnapshots(self._folder)
         names = self._log.streams()
         snapshots.tidy({name: self._log.erased(name) for name in names})
-        self._engine.start([(name, workshop.load(self._log, snapshots, name)) for name in names])
+        learners = [(name, workshop.load(self._log, snapshots, name)) for name in names]
+        embedder.prepare(name for name, learner in learners if learner.config.model.params.get("embed"))
+        self._engine.start(learners)
         self._doorkeeper.start()
         gc.collect()
         gc.freeze()

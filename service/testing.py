@@ -3,8 +3,10 @@
 import asyncio
 from collections import deque
 from collections.abc import Iterator, Sequence
+from string import ascii_lowercase
 from typing import Any
 
+from service.core.embeddings import single
 from service.core.erasure import blanked, superfluous
 from service.core.errors import StorageFull
 from service.core.events import Checkpoint, Erased, Event, decode, encode, sample_of
@@ -219,3 +221,9 @@ class RecordingObserver:
     def forget(self, stream: str) -> None:
         """A stream was deleted."""
         self.told.append(("forget", stream))
+
+
+def letters(text: str) -> bytes | None:
+    """Embed a text as how often it has each letter from a to z, 26 numbers; None where it has none."""
+    counts = [float(text.lower().count(letter)) for letter in ascii_lowercase]
+    return single(counts) if any(counts) else None

@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 from loadtest.server import serving
 from service.adapters.sqlite import SqliteLog, SqliteReader, database_of
 from service.cli import app
+from service.core.embeddings import single
 from service.core.errors import CannotExport, UnknownStream
 from service.core.events import Withdrawn
 from service.export.command import export
@@ -250,6 +251,16 @@ async def test_a_parquet_column_has_one_type(house, tmp_path, values, kind, expe
 
     assert table.schema.field("feature.x").type == kind
     assert table["feature.x"].to_pylist() == expected
+
+
+@pytest.mark.parametrize(("format_", "expected"), [("jsonl", [0.5, -1.0]), ("csv", "[0.5,-1.0]"), ("parquet", [0.5, -1.0])])
+async def test_embeddings_are_arrays(house, tmp_path, format_, expected):
+    """In CSV as a JSON text; a missing one is empty."""
+    await labelled(house, [{"vec": single([0.5, -1.0])}, {"vec": None}])
+    first, second = (row["features"] if format_ == "jsonl" else {"vec": row["feature.vec"]} for row in rows(tmp_path, format_))
+
+    assert first["vec"] == expected
+    assert not second["vec"]
 
 
 async def test_columns_are_those_of_what_stands(house, tmp_path):

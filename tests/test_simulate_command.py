@@ -14,7 +14,9 @@ import time
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pyarrow
 import pytest
+from pyarrow import parquet
 from river import metrics as river_metrics
 from typer.testing import CliRunner
 
@@ -368,6 +370,43 @@ def test_every_kind_of_file_gives_the_same_stream(tmp_path):
     parquet.write_table(pyarrow.table(columns), tmp_path / "f.parquet")
     for name in ("f.csv", "f.csv.gz", "f.jsonl", "f.parquet"):
         assert list(samples(source(tmp_path / name, None, None))) == expected, name
+
+
+def vectors(path, n=300, length=8):
+    """A file whose rows have an array that tells the class, and a number that does not."""
+    chance = random.Random(0)
+    lines = []
+    for number in range(n):
+        side = chance.choice((-1, 1))
+        lines.append({"vec": [side * 0.5 + chance.gauss(0, 0.4) for _ in range(length)], "x": number, "label": "ab"[side > 0]})
+    if path.suffix == ".parquet":
+        parquet.write_table(pyarrow.Table.from_pylist(lines), path)
+    else:
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.parquet"])
+def test_arrays_of_a_file_are_embeddings(tmp_path, name):
+    """They are declared by themselves, learned, and named in the configuration that is recommended."""
+    path = vectors(tmp_path / name)
+    arguments = ["simulate", str(path), "--rule", "logit", "--budget", "0.1", "--seed", "0", "--jobs", "1", "--json", str(tmp_path / "o")]
+    answer = CliRunner().invoke(app, arguments)
+    (record,) = json.loads((tmp_path / "o").read_text())
+
+    assert answer.exit_code == 0
+    assert record["accuracy"] > 0.75
+    assert '"embeddings":{"vec":8}' in answer.stdout.replace("\n", "")
+
+
+def test_arrays_of_no_use_are_refused_with_their_line(tmp_path):
+    """Of another length than the first row's, or for a model that takes none."""
+    path = vectors(tmp_path / "rows.jsonl")
+    assert "takes no embeddings" in refused([str(path), "--model", "knn"])
+    with path.open("a") as file:
+        file.write('{"vec": [1.0], "x": 1, "label": "a"}\n')
+
+    assert "line 301: column 'vec': this embedding is an array of 8 numbers" in refused([str(path)])
 
 
 def test_whole_numbers_are_classes(tmp_path):

@@ -1,15 +1,18 @@
 """The extra `embed`: WordLlama's packaged model, a mean of vectors of tokens. Loaded from the package's own files, never from a network."""
 
+from collections.abc import Iterable
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import structlog
 
 from service.core import embedder
 from service.core.embeddings import embedding_of
 
+_log = structlog.get_logger("askwhen.embedder")
 _MOST = 2_000  # characters that are looked at; they take about 3 ms
 
 
@@ -18,6 +21,13 @@ def offer() -> bool:
     there = find_spec("wordllama") is not None
     embedder.offer(embed if there else None)
     return there
+
+
+def prepare(streams: Iterable[str]) -> None:
+    """Load the model before these streams need it; says so where it is not there any more."""
+    for stream in streams:
+        if embedder.embedded("a trial") is None:
+            _log.warning("texts are not embedded: pip install 'askwhen[embed]'", stream=stream)
 
 
 def embed(text: str) -> bytes | None:

@@ -140,7 +140,7 @@ async def batch(media_type: str, headers: Headers, body: bytes, most: int) -> Ba
 async def _lines(headers: Headers, body: bytes, most: int) -> Batch:
     items, largest, count, lines = list[bytes](), 0, 0, BytesIO(body)
     while some := lines.readlines(_AT_ONCE):
-        items += [line for line in (line.rstrip(b"\n") for line in some) if line.strip()]
+        items += [line.rstrip(b"\n") for line in some if not line.isspace()]
         longest = max(map(len, some))
         largest, count = max(largest, longest), count + len(some)
         _check_count(max(count - 1, len(items)), most)

@@ -30,7 +30,7 @@ FeaturesIn = Annotated[
     dict[Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME, extra_json_schema=text.FEATURE_NAME)], Feature],
     msgspec.Meta(max_length=MAX_FEATURES),
 ]
-Array = Annotated[list[Annotated[float, msgspec.Meta(ge=-MAX_MAGNITUDE, le=MAX_MAGNITUDE)]], msgspec.Meta(max_length=MAX_LENGTH)]
+Array = Annotated[list[float], msgspec.Meta(max_length=MAX_LENGTH)]  # its numbers are looked at where they are packed
 FeaturesWithArrays = Annotated[
     dict[Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME, extra_json_schema=text.FEATURE_NAME)], Feature | Array],
     msgspec.Meta(max_length=MAX_FEATURES),

@@ -207,7 +207,7 @@ class _Streams(msgspec.Struct, frozen=True):
 
 
 def encoded(value: object) -> bytes:
-    """JSON; scalars of NumPy and its kind become Python's."""
+    """JSON; scalars and arrays of NumPy and its kind become Python's."""
     return msgspec.json.encode(value, enc_hook=_plain)
 
 
@@ -246,6 +246,6 @@ def _questions(body: bytes) -> list[Question]:
 
 def _plain(value: Any) -> Any:
     try:
-        return value.item()
+        return value.tolist()
     except AttributeError:
         raise NotImplementedError(f"a {type(value).__name__} has no place in a request") from None

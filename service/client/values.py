@@ -12,6 +12,7 @@ class Sample(msgspec.Struct, frozen=True, omit_defaults=True):
     """A sample to be sent. Features are numbers, booleans, strings or None (missing; NaN is sent as missing).
 
     `probabilities` are those of a model of your own, by class: they sum to 1.
+    Where the stream declares embeddings these are arrays of numbers, lists or numpy's.
     """
 
     features: dict[str, Any]

@@ -11,7 +11,7 @@ import msgspec
 from service.core import allowed, pipeline
 from service.core.companions import Committee, Companion
 from service.core.config import ModelSpec, QuerySpec, StreamConfig, parse
-from service.core.embedder import is_offered
+from service.core.embedder import embedded
 from service.core.errors import Invalid, below
 from service.core.measures import INFORMED, MEASURES, NUMERIC, PLAIN, Informed, Plain, margin
 from service.core.models import DEFAULT, MODELS, Built, Named, Param
@@ -118,7 +118,7 @@ def _effective_model(spec: ModelSpec) -> ModelSpec:
     params = _MODELS[name].params
     _refuse_others("/model/params", spec.params, params)
     chosen = {key: _checked(f"/model/params/{key}", spec.params.get(key, param.default), param) for key, param in params.items()}
-    if chosen.get("embed") and not is_offered():
+    if chosen.get("embed") and embedded("a trial") is None:
         raise Invalid("/model/params/embed", "this server has no model of language; pip install 'askwhen[embed]'")
     return ModelSpec(type=name, params=chosen)
 

@@ -157,13 +157,16 @@ class Tabular:
         """Return the numbers of a sample that stand here as they came: those of scales that still keep their first values."""
         if not self._young and not self.centres.young:
             return {}
+        return self._kept_by_scales(features) | self.centres.kept(features)
+
+    def _kept_by_scales(self, features: Features) -> Features:
         kept = ((name, features.get(name)) for name in self._young)
-        return {name: value for name, value in kept if value.__class__ in _RAW} | self.centres.kept(features)
+        return {name: value for name, value in kept if value.__class__ in _RAW}
 
     def forget(self, features: Features) -> None:
         """Take a sample's numbers out of the scales and centres that still keep their first values, wherever they stand there."""
         self.centres.forget(features)
-        for name, value in self.kept(features).items():
+        for name, value in self._kept_by_scales(features).items():
             scale = self.scales.pop(name)
             left = scale.without(float(value or 0.0))
             if left is None:
@@ -252,8 +255,10 @@ class Words:
 
 
 def _put(embeddings: dict[str, bytes], vector: Vector) -> None:
-    if embeddings:
-        vector[ARRAYS] = {**vector.get(ARRAYS, {}), **embeddings}
+    if ARRAYS in vector:
+        vector[ARRAYS] |= embeddings
+    elif embeddings:
+        vector[ARRAYS] = embeddings
 
 
 def _shared(column: str) -> str:

@@ -23,11 +23,6 @@ def offer(embedder: Embedder | None) -> None:
     _Place.embedder = embedder
 
 
-def is_offered() -> bool:
-    """Whether texts can be embedded."""
-    return _Place.embedder is not None
-
-
 def embedded(text: str) -> bytes | None:
-    """Embed a text; None where nothing can, and its words have to do."""
+    """Embed a text; None where nothing can, and its words have to do. The first one may take a second."""
     return None if _Place.embedder is None else _Place.embedder(text)

@@ -4,6 +4,7 @@ It comes as an array of a declared length and goes out as one. What learns from 
 """
 
 import struct
+from binascii import a2b_base64
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,20 +24,20 @@ _LARGEST = float(np.finfo(_SINGLE).max)  # larger magnitudes, which single preci
 
 
 def check_embeddings(features: Mapping[str, Any], declared: Mapping[str, int], pointer: str = "/features") -> None:
-    """Raise `Invalid` at the first feature of a declared name that is neither null nor an array of its length, all finite numbers."""
-    for name in declared.keys() & features.keys():
+    """Raise `Invalid` at the first feature of a declared name that is no embedding of its length, numbers included."""
+    for name in filter(features.__contains__, declared):
         value, place = features[name], below(pointer, name)
-        if value is not None:
-            _check_array(value, declared[name], place)
-            for number, item in enumerate(value):
-                if item.__class__ not in (float, int) or not -MAX_MAGNITUDE <= item <= MAX_MAGNITUDE:
-                    raise Invalid(f"{place}/{number}", "an embedding holds finite numbers of a magnitude of at most 1e100")
+        if value.__class__ is list and len(value) == declared[name]:
+            _check_numbers(value, place)
+        elif value is not None:
+            _packed(value, declared[name], place)
 
 
 def pack_embeddings(features: dict[str, Any], declared: Mapping[str, int], pointer: str = "/features") -> None:
     r"""Turn arrays of finite numbers under declared names into embeddings, in place.
 
-    Raises `Invalid` where one has another length or is no array, and for an array under any other name.
+    An embedding may also be a text: base64 of its numbers in single precision, lowest byte first. Raises `Invalid` where it has
+    another length, or a number that is not finite or above 1e100 in magnitude, and for an array under any other name.
 
     >>> features = {"a": 1, "vec": [0.5, -2.0], "other": None}
     >>> pack_embeddings(features, {"vec": 2, "other": 3})
@@ -46,25 +47,44 @@ def pack_embeddings(features: dict[str, Any], declared: Mapping[str, int], point
     for name, value in features.items():
         if name in declared:
             if value is not None:
-                _check_array(value, declared[name], below(pointer, name))
-                features[name] = single(value)
+                features[name] = _packed(value, declared[name], below(pointer, name))
         elif value.__class__ is list:
             known = ", ".join(map(repr, declared))
             raise Invalid(below(pointer, name), f"an array is an embedding, which the stream has to declare; it declares {known}")
 
 
-def _check_array(value: Any, length: int, pointer: str) -> None:
+def _packed(value: Any, length: int, pointer: str) -> bytes:
+    if value.__class__ is str:
+        return _decoded(value, length, pointer)
     if value.__class__ is not list or len(value) != length:
-        found = f"one of {len(value)}" if value.__class__ is list else json_kind(value)
-        raise Invalid(pointer, f"this embedding is an array of {length} numbers or null, not {found}")
+        found = f"an array of {len(value)}" if value.__class__ is list else json_kind(value)
+        raise Invalid(pointer, f"this embedding is an array of {length} numbers (or their base64, or null), not {found}")
+    return single(value, pointer)
 
 
-def single(numbers: list[float]) -> bytes:
-    """Round finite numbers to single precision."""
+def single(numbers: list[float], pointer: str = "") -> bytes:
+    """Round numbers to single precision; raises `Invalid` at one that is above 1e100 in magnitude."""
     try:
         return struct.pack(f"<{len(numbers)}f", *numbers)
     except OverflowError:
+        _check_numbers(numbers, pointer)
         return embedding_of(np.clip(np.array(numbers, np.float64), -_LARGEST, _LARGEST))
+
+
+def _decoded(text: str, length: int, pointer: str) -> bytes:
+    try:
+        embedding = a2b_base64(text, strict_mode=True)
+    except ValueError:
+        embedding = b""
+    if len(embedding) != length * _SINGLE.itemsize or not np.isfinite(np.frombuffer(embedding, _SINGLE)).all():
+        raise Invalid(pointer, f"as a text this embedding is the base64 of {length} finite numbers of single precision, lowest byte first")
+    return embedding
+
+
+def _check_numbers(numbers: list[Any], pointer: str) -> None:
+    for place, number in enumerate(numbers):
+        if number.__class__ not in (float, int) or not -MAX_MAGNITUDE <= number <= MAX_MAGNITUDE:
+            raise Invalid(f"{pointer}/{place}", "an embedding holds finite numbers of a magnitude of at most 1e100")
 
 
 def numbers_of(embedding: bytes) -> Numbers:

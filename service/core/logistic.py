@@ -40,7 +40,7 @@ class Uncertainty:
     extended Kalman filter for logistic regression (Penny and Roberts, Dynamic Logistic Regression, IJCNN 1999), with the bound of
     Boehning (Multinomial logistic regression algorithm, 1992) in place of the curvature. Numbers are multiplied one by one and added
     row by row, pairwise or exactly, and no BLAS is asked, so that every machine computes the same bits. Numbers of an embedding have
-    a variance each: known jointly they taught no more on any stream that was tried (benchmarks/README.md).
+    a variance each: known jointly, 64 and more of them taught no more.
     """
 
     curvature: ClassVar[float] = 0.25  # of the logistic loss: its upper bound, p (1 - p) at p = 1/2

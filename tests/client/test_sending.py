@@ -349,10 +349,11 @@ async def test_numbers_of_numpy_are_numbers_and_nan_is_missing(connect, script):
     """Features as a data frame's row has them."""
     script.say(DECISION)
     client = await connect(script.url)
-    features = {"i": np.int64(3), "f": np.float64(0.5), "f32": np.float32(0.5), "b": np.True_, "nan": math.nan}
+    features = {"i": np.int64(3), "f": np.float64(0.5), "f32": np.float32(0.5), "b": np.True_}
+    features |= {"nan": math.nan, "v": np.array([0.5, 1.5], np.float32)}
     await client.sample("s", features, sample_id="a")
 
-    assert json.loads(script.requests[0].body)["features"] == {"i": 3, "f": 0.5, "f32": 0.5, "b": True, "nan": None}
+    assert json.loads(script.requests[0].body)["features"] == {"i": 3, "f": 0.5, "f32": 0.5, "b": True, "nan": None, "v": [0.5, 1.5]}
 
 
 async def test_what_is_no_json_is_said_before_it_is_sent(connect, script):
