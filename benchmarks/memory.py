@@ -24,6 +24,7 @@ from loadtest.server import Server, serving
 STREAMS = 100
 REMEMBERED = 100_000  # a server's default
 FILL = 110_000  # samples, so that the oldest ids are being forgotten already
+POOLED = 1_000  # unasked samples a stream, so that pools are full after the fill; half of the default
 FEATURES = 9
 CLIENTS = 4
 PERIOD = 2.0  # seconds between looks
@@ -89,7 +90,8 @@ def look(server: Server, started: float) -> Look:
 def fill(clients: Sequence[Client]) -> None:
     """Make the streams and send all of the fill's orders, as fast as they are taken."""
     for index in range(STREAMS):
-        clients[0].send("PUT", f"/v1/streams/shop-{index}", {"model": {"type": "logistic"}, "classes": [True, False]})
+        config = {"model": {"type": "logistic"}, "classes": [True, False], "pool": {"size": POOLED}}
+        clients[0].send("PUT", f"/v1/streams/shop-{index}", config)
     share = FILL // len(clients)
 
     def work(client: Client) -> None:

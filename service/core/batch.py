@@ -19,7 +19,7 @@ _WORK = 200_000_000  # samples x clusters x columns of all starts together; the 
 _ROUNDS = 10  # of each
 _MOST_OTHERS = 500  # samples of a cluster that a medoid is measured by
 _FAINT = 1e-6  # utility of what is sure, so that all weights are positive
-_SATURATES = 2.0  # deviations beyond which distance grows ever less
+_SATURATES = 1.0  # deviation, about which distance begins to grow less
 
 Rows = NDArray[np.float64]
 Numbers = NDArray[np.float64]
@@ -51,10 +51,10 @@ class Table:
 def pick(rows: Rows, utilities: Sequence[float], wanted: int, seed: int) -> list[int]:
     """Return the places of at most `wanted` samples, (n, d) rows and n utilities in [0, 1], in the order in which to ask.
 
-    Of the most useful ones, 20 times as many as are wanted, weighted k-means makes as many clusters, and the medoid of each is picked
-    (after Zhdanov, Diverse mini-batch active learning, 2019). While nothing is known all utilities are equal: then the clusters are
-    those of all samples, and what is picked stands for them (Hu and others, Off to a good start, 2010). The order is such that the
-    first answers tell different things.
+    Of the most useful ones, 20 times as many as are wanted, weighted k-means makes as many clusters, and medoids are picked (after
+    Zhdanov, Diverse mini-batch active learning, 2019). While nothing is known all utilities are equal: then the clusters are those of
+    all samples, and what is picked stands for them (Hu and others, Off to a good start, 2010). The order is such that the first
+    answers tell different things.
     """
     weights = np.maximum(np.asarray(utilities, np.float64), _FAINT)
     if len(rows) <= wanted:
@@ -69,28 +69,37 @@ def pick(rows: Rows, utilities: Sequence[float], wanted: int, seed: int) -> list
 
 
 def _representatives(rows: Rows, weights: Numbers, wanted: int, generator: np.random.Generator) -> list[int]:
-    """The medoid of each cluster of weighted k-means.
+    """The medoids of weighted k-means' clusters, each with seats by the square root of its weight, dealt by Webster's method.
 
-    Where there are fewer clusters, since samples are the same, the others stand for the heaviest ones (D'Hondt's method).
+    So outliers, which make clusters of their own, get none, and large clusters several: the further ones are drawn.
     """
     starts = min(_STARTS, max(1, _WORK // max(1, rows.size * wanted)))
     centres = min((_centres(rows, weights, wanted, generator) for _ in range(starts)), key=lambda centres: _cost(rows, weights, centres))
     nearest = _squares(rows, centres).argmin(axis=1)
     members = [np.flatnonzero(nearest == cluster) for cluster in np.unique(nearest)]
-    ranked = [_central_first(rows, weights, places).tolist() for places in members]
-    masses = [float(weights[places].sum()) for places in members]
-    seats = [1] * len(members)
-    while sum(seats) < wanted:
-        free = [cluster for cluster, taken in enumerate(seats) if taken < len(ranked[cluster])]
-        seats[max(free, key=lambda cluster: masses[cluster] / (seats[cluster] + 1))] += 1
-    return [place for places, taken in zip(ranked, seats, strict=True) for place in places[:taken]]
+    seats = _seats(np.sqrt([weights[places].sum() for places in members]), np.array([len(places) for places in members]), wanted)
+    picked = []
+    for places, seated in zip(members, seats, strict=True):
+        if seated:
+            medoid = _medoid(rows, weights, places)
+            others = generator.permutation(places[places != medoid])
+            picked += [medoid, *others[: seated - 1].tolist()]
+    return picked
 
 
-def _central_first(rows: Rows, weights: Numbers, places: Places) -> Places:
-    """The places of a cluster by their weighted mean distance to its heaviest samples, the medoid first."""
+def _seats(masses: Numbers, sizes: Places, wanted: int) -> list[int]:
+    """So many seats dealt by mass, never more to one than its size (Webster's method, also called Sainte-Lague's)."""
+    seats = np.zeros(len(masses), np.intp)
+    for _ in range(wanted):
+        seats[np.where(seats < sizes, masses / (seats + 0.5), -1.0).argmax()] += 1
+    return [int(seated) for seated in seats]
+
+
+def _medoid(rows: Rows, weights: Numbers, places: Places) -> int:
+    """The sample of a cluster with the least weighted mean distance to its heaviest ones."""
     others = places[np.argsort(-weights[places], kind="stable")[:_MOST_OTHERS]]
     apart = np.sqrt(_squares(rows[places], rows[others])) @ weights[others]
-    return places[np.argsort(apart, kind="stable")]
+    return int(places[apart.argmin()])
 
 
 def _centres(rows: Rows, weights: Numbers, wanted: int, generator: np.random.Generator) -> Rows:

@@ -19,7 +19,7 @@ from service.core.stated import Probabilities
 MOST_BYTES = 4 * 2**20  # of a pool, with what Python needs around its samples
 _HEAVIEST = MOST_BYTES // 64  # bytes; a larger sample would push many out
 _AROUND = 300  # bytes that Python needs around one
-_HORIZON = 20  # times the size: so many samples later a sample is a third as likely to be here, or counts for a third
+_HORIZON = 50  # times the size: so many samples later a sample is a third as likely to be here, or counts for a third
 _FAINT = 1e-6  # smaller utilities count as this one
 
 _pack = msgspec.msgpack.Encoder().encode
@@ -55,10 +55,10 @@ class Size(NamedTuple):
 class Pool:
     """At most `size` samples of 4 MiB together.
 
-    `reservoir` keeps every sample with the same probability, up to 20 x size samples, and then more of the recent ones: Li's algorithm L
+    `reservoir` keeps every sample with the same probability, up to 50 x size samples, and then more of the recent ones: Li's algorithm L
     (Reservoir-Sampling Algorithms of Time Complexity O(n(1 + log(N/n))), 1994), which says how many samples to skip, with a floor
     under the chance to come in, so that it forgets exponentially (Aggarwal, On biased reservoir sampling, 2006).
-    `useful` keeps those of the highest utility x e^(-age / 20 x size), age in samples: forward decay (Cormode and others, 2009).
+    `useful` keeps those of the highest utility x e^(-age / 50 x size), age in samples: forward decay (Cormode and others, 2009).
     """
 
     def __init__(self, spec: PoolSpec, seed: int) -> None:

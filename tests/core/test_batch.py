@@ -27,13 +27,22 @@ def test_one_of_each_cloud_is_picked():
 
 
 def test_large_groups_of_equal_samples_are_asked_about_more_often():
-    """Where there are fewer kinds of samples than questions, by their number."""
+    """Where there are fewer kinds of samples than questions, by the square root of their number."""
     rows = rows_of([{"x": 0.0}] * 80 + [{"x": 3.0}] * 20)
 
     picked = pick(rows, [1.0] * 100, 10, 1)
 
     assert len(set(picked)) == 10
-    assert sum(place < 80 for place in picked) == 8
+    assert sum(place < 80 for place in picked) == 7
+
+
+def test_outliers_are_not_what_a_batch_is_about():
+    """A few samples far from all others and from one another get few of the questions or none."""
+    rows = rows_of(
+        [{"x": x, "y": y} for x, y in np.random.default_rng(0).normal(0, 1, (500, 2))] + [{"z": float(n)} for n in range(40, 50)]
+    )
+
+    assert sum(place >= 500 for place in pick(rows, [1.0] * 510, 30, 1)) <= 1
 
 
 def test_what_is_sure_is_not_asked():

@@ -29,7 +29,7 @@ def test_everything_is_kept_until_it_is_full():
 
 
 def test_a_reservoir_keeps_all_with_the_same_probability():
-    """Up to 20 times its size; over 300 pools, each tenth of the samples has a tenth of the places."""
+    """Up to 50 times its size; over 300 pools, each tenth of the samples has a tenth of the places."""
     counts = [0] * 10
     for seed in range(300):
         for number in numbers(filled(PoolSpec(20), 200, seed=seed)):
@@ -44,8 +44,8 @@ def test_a_reservoir_forgets():
 
     kept = numbers(pool)
     assert len(kept) == 50
-    assert 30_000 / 20_000 < sum(number / 20_000 for number in kept) / 50 * 2 < 2
-    assert sum(number >= 20_000 - 20 * 50 for number in kept) > 20
+    assert 15_000 < sum(kept) / 50 < 19_000
+    assert sum(number >= 20_000 - 50 * 50 for number in kept) > 20
 
 
 def test_useful_ones_are_kept():

@@ -95,6 +95,18 @@ async def test_batches_at_once_never_ask_more_than_is_allowed(build):
     assert house.learner().budget.spent == 10
 
 
+async def test_what_traffic_asks_meanwhile_is_not_asked_again(build):
+    """Samples that come while a batch is picked take their part of the grant; together they keep to it."""
+    house = await quiet(build, burst=12)
+
+    traffic = [house.flow.observe("s", f"n{number}", sample(number)[0]) for number in range(300, 330)]
+    found, *_ = await asyncio.gather(house.engine.choosing.select("s", 8), *traffic)
+
+    budget = house.learner().budget
+    assert (budget.asked, budget.left) == (12, 0)
+    assert len(found.asked) < 8 == len(found.asked) + sum(found.refused.values())
+
+
 async def test_the_model_learns_and_nothing_is_estimated(build):
     """Answers to a batch teach; evaluation counts them as spent and knows nothing else of them."""
     house = await quiet(build)
@@ -105,6 +117,27 @@ async def test_the_model_learns_and_nothing_is_estimated(build):
     assert (learner.labels, len(learner.evidence)) == (10, 0)
     told = await house.engine.appraisal.evaluation("s")
     assert (told.spent.labels, told.total.asked, told.total.answered, told.total.accuracy) == (10, 0, 0, None)
+
+
+async def test_a_batch_leaves_estimates_as_they_were(build):
+    """Asking, answering and making change nothing that is claimed of traffic; what coins decide afterwards counts as before."""
+    house = build()
+    await house.administration.put("s", {"budget": {"rate": 0.2, "burst": 20}})
+    for number in range(400):
+        answer = await house.flow.observe("s", f"n{number}", sample(number)[0])
+        if answer.decision.query.ask:
+            await house.flow.label("s", f"n{number}", sample(number)[1])
+    await house.administration.patch("s", {"budget": {"burst": 100}})
+    before, account = await house.engine.appraisal.evaluation("s"), house.learner().budget.seen
+    await answered(house, (await house.engine.choosing.select("s", 20)).asked)
+    made = await house.engine.choosing.synthesise("s", 5, ask=True)
+    await house.flow.label("s", made.made[0].sample_id, "low")
+    after = await house.engine.appraisal.evaluation("s")
+
+    assert before.window.accuracy is not None
+    assert (after.window, after.recent, after.total, after.classes) == (before.window, before.recent, before.total, before.classes)
+    assert (after.spent.labels, house.learner().budget.seen) == (before.spent.labels + 21, account)
+    assert (after.saved.random, after.saved.low) == (before.saved.random, before.saved.low and before.saved.low - 21)
 
 
 async def test_later_batches_go_where_the_model_is_unsure(build):
