@@ -3,7 +3,7 @@
 `Traffic` counts every sample (decision state), `Evidence` keeps what was asked and answered (learned state), `evaluate` claims.
 """
 
-from service.core.evaluation.errors import Errors, ErrorsEvaluation, evaluate_errors, overall_errors
+from service.core.evaluation.errors import Errors, ErrorsEvaluation, evaluate_errors, overall_errors, recent_errors
 from service.core.evaluation.estimate import Estimate
 from service.core.evaluation.evidence import Evidence
 from service.core.evaluation.report import LONG, SHORT, Evaluation, evaluate, overall, recent
@@ -25,4 +25,5 @@ __all__ = [
     "overall",
     "overall_errors",
     "recent",
+    "recent_errors",
 ]
