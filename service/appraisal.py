@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from service.core.evaluation import (
     LONG,
+    Errors,
     ErrorsEvaluation,
     Estimate,
     Evaluation,
@@ -18,6 +19,7 @@ from service.core.evaluation import (
     evaluate_errors,
     pieces,
     recent,
+    recent_errors,
 )
 from service.core.learner import Learner
 from service.core.tasks import REGRESSION
@@ -33,7 +35,7 @@ class Appraisal:
         """Look at these."""
         self._streams = streams
         self._looked: dict[str, tuple[float, int, int]] = {}  # when, after how many samples and changes
-        self._found: dict[str, Estimate] = {}
+        self._found: dict[str, Estimate | Errors] = {}
 
     async def evaluation(self, stream: str) -> Evaluation | ErrorsEvaluation:
         """All that may be said of a stream; raises `UnknownStream`."""
@@ -44,22 +46,23 @@ class Appraisal:
         return await asyncio.to_thread(lambda: tell(view.after(older, labels), config))
 
     def look(self, live: Live) -> None:
-        """Estimate a stream's accuracy for the metrics, if it moved and was not looked at for a while."""
+        """Estimate a stream's accuracy, or its errors, for the metrics, if it moved and was not looked at for a while."""
         evidence, now = live.learner.evidence, time.monotonic()
         before, *state = self._looked.get(live.name, (-_EVERY, -1, -1))
         moved = [live.learner.budget.seen, evidence.changes]
-        if live.learner.config.task != REGRESSION and moved != state and now - before >= _EVERY:
+        if moved != state and now - before >= _EVERY:
             self._looked[live.name] = now, live.learner.budget.seen, evidence.changes
-            self._found[live.name] = recent(live.learner.view(), LONG)
+            tell = recent_errors if live.learner.config.task == REGRESSION else recent
+            self._found[live.name] = tell(live.learner.view(), LONG)
 
     def forget(self, stream: str) -> None:
         """A stream was deleted."""
         self._looked.pop(stream, None)
         self._found.pop(stream, None)
 
-    def estimates(self) -> Iterator[tuple[str, Estimate]]:
-        """Every stream's accuracy over the last 2,000 samples as it was last looked at, where anything can be claimed."""
-        return ((stream, found) for stream, found in self._found.items() if found.accuracy is not None)
+    def estimates(self) -> Iterator[tuple[str, Estimate | Errors]]:
+        """Every stream's accuracy, or errors, over the last 2,000 samples as last looked at, where anything can be claimed."""
+        return ((stream, found) for stream, found in self._found.items() if found.reason is None)
 
 
 async def _history(learner: Learner) -> tuple[View, list[Rows]]:

@@ -15,7 +15,7 @@ from service.adapters.workshop import ProcessWorkshop
 from service.api.app import create_app
 from service.api.edge import Edge
 from service.api.intake import Limits
-from service.core.evaluation import Estimate
+from service.core.evaluation import Errors, Estimate
 from service.core.learner import Learner
 from service.core.pool import Size
 from service.doorkeeper import Doorkeeper
@@ -74,7 +74,7 @@ class Service:
     def _learners(self) -> list[tuple[str, Learner]]:
         return self._engine.learners()
 
-    def _estimates(self) -> Iterator[tuple[str, Estimate]]:
+    def _estimates(self) -> Iterator[tuple[str, Estimate | Errors]]:
         return self._engine.appraisal.estimates()
 
     def _claimed(self) -> list[tuple[str, int]]:

@@ -14,7 +14,7 @@ import time
 from html.parser import HTMLParser
 from pathlib import Path
 
-import pyarrow
+import pyarrow as pa
 import pytest
 from pyarrow import parquet
 from river import metrics as river_metrics
@@ -356,9 +356,6 @@ def test_labels_are_found_by_name_or_stand_last(tmp_path):
 
 def test_every_kind_of_file_gives_the_same_stream(tmp_path):
     """CSV, gzipped CSV, JSON lines and Parquet, missing values included."""
-    pyarrow = pytest.importorskip("pyarrow")
-    from pyarrow import parquet  # noqa: PLC0415 - an extra
-
     expected = [({"a": 1.5, "b": "red"}, "x"), ({"a": None, "b": "blue"}, "y")]
     text = "a,b,y\n1.5,red,x\n,blue,y\n"
     (tmp_path / "f.csv").write_text(text, encoding="utf-8")
@@ -367,7 +364,7 @@ def test_every_kind_of_file_gives_the_same_stream(tmp_path):
     lines = [json.dumps({**features, "y": label}) for features, label in expected]
     (tmp_path / "f.jsonl").write_text("\n".join(lines), encoding="utf-8")
     columns = {"a": [1.5, float("nan")], "b": ["red", "blue"], "y": ["x", "y"]}
-    parquet.write_table(pyarrow.table(columns), tmp_path / "f.parquet")
+    parquet.write_table(pa.table(columns), tmp_path / "f.parquet")
     for name in ("f.csv", "f.csv.gz", "f.jsonl", "f.parquet"):
         assert list(samples(source(tmp_path / name, None, None))) == expected, name
 
@@ -380,7 +377,7 @@ def vectors(path, n=300, length=8):
         side = chance.choice((-1, 1))
         lines.append({"vec": [side * 0.5 + chance.gauss(0, 0.4) for _ in range(length)], "x": number, "label": "ab"[side > 0]})
     if path.suffix == ".parquet":
-        parquet.write_table(pyarrow.Table.from_pylist(lines), path)
+        parquet.write_table(pa.Table.from_pylist(lines), path)
     else:
         path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     return path

@@ -7,7 +7,7 @@ import contextlib
 import platform
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from itertools import accumulate
 
@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 
 from service import __version__
 from service.core.budget import BudgetManager
-from service.core.evaluation import Estimate
+from service.core.evaluation import Errors, Estimate
 from service.core.learner import Learner
 from service.core.pool import Size
 from service.core.records import Decision, Outcome
@@ -29,7 +29,7 @@ _DELAY = (1.0, 10.0, 60.0, 600.0, 3_600.0, 21_600.0, 86_400.0, 259_200.0, 604_80
 
 Learners = Callable[[], Iterable[tuple[str, Learner]]]
 Counts = Callable[[], Iterable[tuple[str, int]]]
-Estimates = Callable[[], Iterable[tuple[str, Estimate]]]
+Estimates = Callable[[], Iterable[tuple[str, Estimate | Errors]]]
 Pools = Callable[[], Iterable[tuple[str, Size]]]
 
 
@@ -235,12 +235,18 @@ def _mixed(streams: Iterable[tuple[str, Learner]]) -> Metric:
     return shares
 
 
-def _estimated(found: Sequence[tuple[str, Estimate]]) -> Iterator[Metric]:
-    about = "accuracy over the last 2,000 samples, estimated from bought labels"
+def _estimated(found: Sequence[tuple[str, Estimate | Errors]]) -> Iterator[Metric]:
+    shares = {stream: (one.accuracy, one.low, one.high) for stream, one in found if isinstance(one, Estimate)}
+    yield from _with_interval("askwhen_accuracy", "accuracy", shares)
+    errors = {stream: (one.mae, one.low, one.high) for stream, one in found if isinstance(one, Errors)}
+    yield from _with_interval("askwhen_absolute_error", "mean absolute error", errors)
+
+
+def _with_interval(name: str, figure: str, values: Mapping[str, Sequence[float | None]]) -> Iterator[Metric]:
+    about = f"{figure} over the last 2,000 samples, estimated from bought labels"
     ends = ("estimate", f"The {about}."), ("low", f"Lower end of the 95 % interval of {about}."), ("high", f"The upper end of it: {about}.")
-    values = {stream: {"estimate": one.accuracy, "low": one.low, "high": one.high} for stream, one in found}
-    for end, told in ends:
-        yield _family(f"askwhen_accuracy_{end}", told, [(stream, of[end] or 0.0) for stream, of in values.items()])
+    for place, (end, told) in enumerate(ends):
+        yield _family(f"{name}_{end}", told, [(stream, of[place] or 0.0) for stream, of in values.items()])
 
 
 def _family(name: str, about: str, values: Iterable[tuple[str, float]]) -> Metric:

@@ -11,8 +11,9 @@ from service.core.catalogue import build_companion, build_measure, build_model, 
 from service.core.columns import Vector
 from service.core.config import StreamConfig
 from service.core.errors import CorruptLog
-from service.core.evaluation import Evidence, Traffic, View, pieces
+from service.core.evaluation import Evidence, Traffic, View
 from service.core.evaluation.evidence import ARMS, NO_ROW
+from service.core.evaluation.view import whole as entire
 from service.core.events import NOWHERE, Asked, Checkpoint, Configured, Labelled, Mark, Origin
 from service.core.features import Features
 from service.core.mixture import Mixture, held
@@ -176,7 +177,7 @@ class Serving:
     def view(self, *, whole: bool = False) -> View:
         """What estimators look at: enough for windows, or the `whole` history, which takes as long as there are questions."""
         view = View.of(self.budget.seen, self.traffic, self.evidence, self.queries.chosen)
-        return view.after(list(pieces(self.evidence, view.first)), list(self.evidence.labels)) if whole else view
+        return entire(view, self.evidence) if whole else view
 
     def resume(self) -> None:
         """Continue the decision state from the last marks that were folded; what was seen since then is forgotten."""

@@ -12,6 +12,7 @@ from service.core.digest import digest
 from service.core.errors import CorruptLog
 from service.core.evaluation import Evidence, Traffic, View
 from service.core.evaluation.evidence import NO_ROW
+from service.core.evaluation.view import whole
 from service.core.events import Asked, Checkpoint, Configured, Event, Expired, Labelled, Mark
 from service.export.data import standing
 
@@ -71,9 +72,9 @@ class Past:
         """What estimators look at."""
         traffic = Traffic()
         if self._mark is None:
-            return View.of(0, traffic, self.evidence, whole=True)
+            return View.of(0, traffic, self.evidence)
         traffic.restore(self._mark.traffic, self._mark.cost)
-        return View.of(self._mark.seen, traffic, self.evidence, whole=True)
+        return whole(View.of(self._mark.seen, traffic, self.evidence), self.evidence)
 
     def _take(self, seq: int, event: Event) -> None:
         if isinstance(event, Asked | Checkpoint):

@@ -4,6 +4,7 @@ import json
 import random
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 STREAM = {"task": "regression", "query": {"rule": "random"}, "budget": {"rate": 1.0, "burst": 100}, "slices": ["kind"]}
 HEADERS = {"Content-Type": "application/json"}
@@ -124,3 +125,17 @@ async def test_openapi_knows_both_kinds_of_predictions(numbers):
     schemas = (await numbers.get("/openapi.json")).json()["components"]["schemas"]
     assert {"Forecast", "Prediction", "Errors", "ErrorsEvaluation", "Evaluation"} <= schemas.keys()
     assert len(schemas["SampleOut"]["properties"]["prediction"]["anyOf"]) == 2
+
+
+async def test_the_gauges_of_errors_follow(numbers):
+    """They say what the window says; accuracy has no series of this stream."""
+    await taught(numbers, 60)
+    appraisal, live = numbers.house.engine.appraisal, numbers.house.engine.streams["n"]
+    appraisal.forget("n")  # so that it is looked at now and not in ten seconds
+    appraisal.look(live)
+    window = (await numbers.get("/v1/streams/n/evaluation")).json()["window"]
+    families = {family.name: family for family in text_string_to_metric_families((await numbers.get("/metrics")).text)}
+    shown = [families[f"askwhen_absolute_error_{end}"].samples[0].value for end in ("low", "estimate", "high")]
+
+    assert shown == [window["low"], window["mae"], window["high"]]
+    assert families["askwhen_accuracy_estimate"].samples == []

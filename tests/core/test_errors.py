@@ -7,7 +7,9 @@ import pytest
 
 from service.core.catalogue import effective
 from service.core.evaluation import evaluate_errors, overall_errors
-from service.core.evaluation.errors import _times
+from service.core.evaluation.errors import _times, errors
+from service.core.evaluation.traffic import KINDS
+from service.core.evaluation.view import Population, Rows
 from service.core.events import Configured
 from service.core.learner import Learner
 from service.core.tasks import number_text
@@ -56,6 +58,23 @@ def test_intervals_hold_the_errors_of_all_traffic():
     assert whole >= 36
     assert squared >= 34
     assert last >= 36
+
+
+def test_every_answer_stands_for_the_samples_it_was_drawn_from():
+    """Of 1,000 samples half are off by 1 and half by 5; of the hard ones ten times as many are asked, and the estimate is 3."""
+    hard = np.arange(440) >= 40
+    losses, chances = np.where(hard, 5.0, 1.0), np.where(hard, 0.8, 0.08)
+    nothing = np.zeros(440, np.int32)
+    inside = np.where(hard, 0, 1).astype(np.uint8)
+    rows = Rows(nothing.astype(np.uint64), chances, nothing.astype(np.uint8), hard, nothing, nothing, losses, inside, [], [])
+    counts = np.zeros(KINDS)
+    counts[0] = 1_000
+    told = errors(Population(counts, float(500 * 0.25 + 500 * 11.5)), rows)
+
+    assert (told.mae, told.naive) == (pytest.approx(3.0), pytest.approx((40 + 400 * 5) / 440))
+    assert told.rmse == pytest.approx(np.sqrt(13.0))
+    assert told.inside == pytest.approx(0.5)
+    assert 100 < told.effective < 160  # 440 answers are worth so many of random sampling
 
 
 def test_nothing_is_claimed_of_too_little():

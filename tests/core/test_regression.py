@@ -105,6 +105,11 @@ def test_intervals_follow_a_drift():
     assert told(random.Random(2), 3_000, lambda number: 3.0 if number > 1_500 else 1.0, 100) == pytest.approx(0.95, abs=0.02)
 
 
+def test_the_level_follows_the_misses():
+    """Where errors never stop growing, the last residuals are always too small: the interval widens by what is missed."""
+    assert told(random.Random(4), 1_500, lambda number: math.exp(number / 150), 100) > 0.91
+
+
 def test_a_residual_counts_for_the_samples_that_it_stands_for():
     """Hard cases that are asked four times as often as easy ones do not widen the interval of all traffic."""
     rng, fair, naive = random.Random(3), Residuals(), Residuals()

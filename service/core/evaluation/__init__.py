@@ -3,7 +3,7 @@
 `Traffic` counts every sample (decision state), `Evidence` keeps what was asked and answered (learned state), `evaluate` claims.
 """
 
-from service.core.evaluation.errors import Errors, ErrorsEvaluation, evaluate_errors, overall_errors
+from service.core.evaluation.errors import Errors, ErrorsEvaluation, evaluate_errors, overall_errors, recent_errors
 from service.core.evaluation.estimate import Estimate
 from service.core.evaluation.evidence import Evidence
 from service.core.evaluation.report import LONG, SHORT, Evaluation, evaluate, overall, recent
@@ -27,4 +27,5 @@ __all__ = [
     "overall_errors",
     "pieces",
     "recent",
+    "recent_errors",
 ]

@@ -104,6 +104,11 @@ def evaluate_errors(view: View, config: StreamConfig) -> ErrorsEvaluation:
     )
 
 
+def recent_errors(view: View, size: int) -> Errors:
+    """Errors over the last samples, at most `size`."""
+    return errors(*view.window(size))
+
+
 def overall_errors(view: View) -> Errors:
     """Errors over all samples of a stream that has ended: narrower than `total`, and good for one look at a time set before."""
     return errors(view.total, view.rows)

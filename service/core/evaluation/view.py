@@ -140,6 +140,11 @@ def pieces(evidence: Evidence, upto: int) -> Iterator[Rows]:
         yield _rows(evidence, first, min(upto, first + _PIECE))
 
 
+def whole(view: View, evidence: Evidence) -> View:
+    """Return a view with the whole history, copied at once: it takes as long as there are questions."""
+    return view.after(list(pieces(evidence, view.first)), list(evidence.labels))
+
+
 def _rows(evidence: Evidence, first: int, last: int) -> Rows:
     guesses = [np.frombuffer(column, np.int32)[first:last].copy() for column in evidence.guesses]
     return Rows(
