@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from benchmarks import against_margin
+from benchmarks import against_margin, auto_model
 from benchmarks.against_margin import MARGIN, better, gains
 from benchmarks.label_efficiency.compare import Point
 from benchmarks.rule_cost import BARS, DEFAULT, first_quartile
@@ -68,3 +68,18 @@ def test_a_better_default_gains_on_the_mean_of_every_rate_and_loses_on_no_stream
     table |= {("b", 0.05): {"s": 9.0, "t": -0.6}, ("b", 0.10): {"s": 9.0, "t": 0.0}}
     table |= {("c", 0.05): {"s": 9.0, "t": 0.0}, ("c", 0.10): {"s": 0.4, "t": 0.4}}
     assert better(table, ["a", "b", "c"]) == ["a"]
+
+
+def test_the_default_model_is_held_to_the_best_single_one():
+    """Two points behind on a stream are too many, and one in the mean."""
+    found = {
+        auto_model.Job("a", model, 0.05, seed, None, None): auto_model.Found(accuracy, 100, 10.0)
+        for seed in range(2)
+        for model, accuracy in (("auto", 0.80 + 0.01 * seed), ("logistic", 0.70), ("knn", 0.81 + 0.01 * seed))
+    }
+    worse = {job._replace(stream="b"): one._replace(accuracy=0.80 if job.model == "knn" else 0.775) for job, one in found.items()}
+    rows = auto_model.rows({**found, **worse})
+
+    assert (rows["a"].best, round(rows["a"].behind, 6)) == ("knn", 1.0)
+    assert auto_model.complaints({"a": rows["a"]}) == []
+    assert len(auto_model.complaints(rows)) == 2
