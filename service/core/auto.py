@@ -67,7 +67,12 @@ class Auto:
                 _learn(model, self._seen_by(name, x), y, w)
 
     def judge(self, x: Vector, y: int, stakes: float) -> None:
-        """See which candidates would have been wrong about a label that stands for `stakes` samples; nothing is learned."""
+        """See which candidates would have been wrong about a label that stands for `stakes` samples; nothing is learned.
+
+        While there are only words, which most do not see, there is nothing to compare.
+        """
+        if not self._narrow:
+            return
         before = self.contest.leader
         self.contest.judge([self._said_by(name, x) != y for name in self.candidates], stakes)
         if self.contest.leader != before:
