@@ -44,7 +44,13 @@ class Auto:
     @property
     def choice(self) -> Choice:
         """Who answers and why."""
-        return Choice(self.contest.leading, self._since, self.contest.why(), self.contest.standings())
+        leading = self.contest.leading
+        why = f"{leading} answers: there are only words, which it alone reads" if self._only_words else self.contest.why()
+        return Choice(leading, self._since, why, self.contest.standings())
+
+    @property
+    def _only_words(self) -> bool:
+        return self._wide and not self._narrow
 
     @property
     def linear(self) -> bool:
@@ -79,8 +85,8 @@ class Auto:
             self._since = self.learned
 
     def members(self) -> list["Member"]:
-        """The candidates as a committee."""
-        return [Member(self, name) for name in self.candidates]
+        """The candidates as a committee: those that see something."""
+        return [Member(self, name) for name in self.candidates if name in self._readers or not self._only_words]
 
     def say(self, name: str, x: Vector) -> dict[int, float]:
         """Return what a candidate says."""

@@ -214,6 +214,8 @@ def test_where_there_are_only_words_nobody_else_is_judged():
         auto.learn_one(x, number % 2)
 
     assert auto.contest.judged == 0
+    assert "only words" in auto.choice.why
+    assert len(auto.members()) == 1
 
 
 def test_wide_samples_are_narrow_for_most_candidates():
