@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from benchmarks import against_margin, auto_rule
+from benchmarks import against_margin, auto_model, auto_rule
 from benchmarks.against_margin import MARGIN, better, gains
 from benchmarks.label_efficiency.compare import Point
 from benchmarks.label_efficiency.jobs import Found as Ran
@@ -101,3 +101,18 @@ def test_each_bar_of_auto_can_be_missed(accuracy, control, missed):
     runs = mixed(accuracy=accuracy, control=control)
 
     assert len(auto_rule.findings(list(auto_rule.rows(runs)), runs, 0.05)[1]) == missed
+
+
+def test_the_default_model_is_held_to_the_best_single_one():
+    """Two points behind on a stream are too many, and one in the mean."""
+    found = {
+        auto_model.Job("a", model, 0.05, seed, None, None): auto_model.Found(accuracy, 100, 10.0)
+        for seed in range(2)
+        for model, accuracy in (("auto", 0.80 + 0.01 * seed), ("logistic", 0.70), ("knn", 0.808 + 0.01 * seed))
+    }
+    worse = {job._replace(stream="b"): one._replace(accuracy=0.80 if job.model == "knn" else 0.775) for job, one in found.items()}
+    rows = auto_model.rows({**found, **worse})
+
+    assert (rows["a"].best, round(rows["a"].behind, 6)) == ("knn", 0.8)
+    assert auto_model.complaints({"a": rows["a"]}) == []
+    assert len(auto_model.complaints(rows)) == 2

@@ -101,7 +101,7 @@ def test_a_record_a_run_in_the_order_asked_for(records):
     ]
     assert all(one.keys() >= FIELDS for one in records)
     assert {one["n"] for one in records} == {400}
-    assert {one["model"] for one in records} == {"logistic"}
+    assert {one["model"] for one in records} == {"auto"}
 
 
 def test_records_are_those_of_the_services_own_core(done, records):

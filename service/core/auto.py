@@ -45,7 +45,13 @@ class Auto:
     @property
     def choice(self) -> Choice:
         """Who answers and why."""
-        return Choice(self.contest.leading, self._since, self.contest.why(), self.contest.standings())
+        leading = self.contest.leading
+        why = f"{leading} answers: there are only words, which it alone reads" if self._only_words else self.contest.why()
+        return Choice(leading, self._since, why, self.contest.standings())
+
+    @property
+    def _only_words(self) -> bool:
+        return self._wide and not self._narrow
 
     @property
     def linear(self) -> bool:
@@ -75,15 +81,20 @@ class Auto:
                 _learn(model, self._seen_by(name, x), y, w)
 
     def judge(self, x: Vector, y: int, stakes: float) -> None:
-        """See which candidates would have been wrong about a label that stands for `stakes` samples; nothing is learned."""
+        """See which candidates would have been wrong about a label that stands for `stakes` samples; nothing is learned.
+
+        While there are only words, which most do not see, there is nothing to compare.
+        """
+        if not self._narrow:
+            return
         before = self.contest.leader
         self.contest.judge([self._said_by(name, x) != y for name in self.candidates], stakes)
         if self.contest.leader != before:
             self._since = self.learned
 
     def members(self) -> list["Member"]:
-        """The candidates as a committee."""
-        return [Member(self, name) for name in self.candidates]
+        """The candidates as a committee: those that see something."""
+        return [Member(self, name) for name in self.candidates if name in self._readers or not self._only_words]
 
     def say(self, name: str, x: Vector) -> dict[int, float]:
         """Return what a candidate says."""

@@ -7,9 +7,10 @@ from typing import NamedTuple
 import msgspec
 
 _MEMORY = 0.996  # of what a label says, left when the next one comes: a half-life of 170 labels, since the world moves
-_MARGIN = 2.0  # standard errors by which a challenger must be ahead before it leads
-_RETURN = 0.5  # the same for one that is trusted more than the leader
-_FEWEST = 30  # labels that must have been judged before anybody takes over
+_MARGIN = 1.6  # standard errors by which the second candidate must be ahead before it leads
+_STEP = 0.4  # more for each further one
+_RETURN = 1.0  # for one that is trusted more than the leader
+_FEWEST = 20  # labels that must have been judged before anybody takes over
 
 
 class Takeover(NamedTuple):
@@ -37,8 +38,9 @@ class Contest:
     A label that was asked with probability p stands for 1/p samples (Horvitz and Thompson 1952), so that what is asked because the
     leader is unsure does not count for more than its share of the traffic. Sums forget, label by label. Two candidates differ only
     where exactly one of them is wrong, so the difference of their errors has the variance of those weights alone, and candidates that
-    mostly agree are told apart by few labels. The first candidate leads until another is ahead by `_MARGIN` standard errors, and so
-    on: nobody takes the lead back by chance alone.
+    mostly agree are told apart by few labels. The first candidate leads until another is clearly ahead, and so on: by 1.6 standard
+    errors the second, by 0.4 more each further one, since more candidates find more chances and are trusted less beforehand; one that is
+    trusted more than the leader takes the lead back by one.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
@@ -83,7 +85,7 @@ class Contest:
             return f"{self.leading} took over from {last.before} with {ahead}; no other was clearly better since"
         if self.judged < _FEWEST:
             return f"{self.leading} answers first; {_FEWEST} labels that were asked for must be in before another can take over"
-        return f"{self.leading} answers since the start; no other was clearly better, by {_MARGIN:g} standard errors over all traffic"
+        return f"{self.leading} answers since the start; no other was clearly better, by {_MARGIN:g} standard errors and more"
 
     def _settle(self) -> None:
         """Let the best of those take over that are clearly ahead of the leader."""
@@ -93,7 +95,7 @@ class Contest:
         best, ahead = leader, 0.0
         for other, errors in enumerate(self._errors):
             fewer = self._errors[leader] - errors
-            margin = _MARGIN if other > leader else _RETURN
+            margin = _MARGIN + _STEP * (other - 1) if other > leader else _RETURN
             if fewer > ahead and fewer > margin * sqrt(self._apart[leader][other]):
                 best, ahead = other, fewer
         if best != leader:

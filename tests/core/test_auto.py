@@ -13,7 +13,7 @@ from service.core.events import Erased, Labelled, Swapped, sample_of
 from service.core.freezer import freeze, thaw
 from service.core.learner import Learner
 from service.core.rebuild import fold, rebuild_of
-from service.core.tokens import is_word
+from service.core.tokens import WORD, is_word
 from tests.core.test_learner import Book
 
 RINGS = {"budget": {"rate": 0.2}}
@@ -71,7 +71,7 @@ def test_where_another_model_wins_it_takes_over():
     accuracies = [rings(each, 500, seed=2, prefix="later-") for each in (book, chosen, wrong)]
 
     assert choice.model != "logistic"
-    assert 30 <= choice.since < auto_of(book).learned
+    assert 20 <= choice.since < auto_of(book).learned
     assert "took over" in choice.why
     assert accuracies[0] > accuracies[1] - 0.05 > accuracies[2] + 0.05
 
@@ -201,7 +201,21 @@ def test_a_text_is_learned_without_choosing():
     assert right / 300 > 0.9
     assert sum(map(is_word, candidates["logistic"]._weights[0].to_dict())) > 100
     assert list(auto_of(book)._narrow) == ["stars"]
+    assert auto_of(book).contest.judged > 50
     assert fold(book.read).fingerprint() == book.learner.fingerprint()
+
+
+def test_where_there_are_only_words_nobody_else_is_judged():
+    """Candidates that see nothing would be right as often as the majority."""
+    auto = build_model(effective({}).model).model
+    for number in range(40):
+        x = {f"{WORD}{number % 2}": 1.0}
+        auto.judge(x, 0, 1.0)
+        auto.learn_one(x, number % 2)
+
+    assert auto.contest.judged == 0
+    assert "only words" in auto.choice.why
+    assert len(auto.members()) == 1
 
 
 def test_wide_samples_are_narrow_for_most_candidates():

@@ -38,7 +38,7 @@ def test_one_that_errs_less_takes_over():
 
     assert contest.leading == "b"
     assert contest.takeover.before == "a"
-    assert contest.takeover.ahead > 2.0 * contest.takeover.error
+    assert contest.takeover.ahead > 1.6 * contest.takeover.error
     assert "took over from a" in contest.why()
 
 
@@ -51,8 +51,8 @@ def test_a_label_counts_for_the_samples_that_it_stands_for(rare, leading):
 
 
 def test_nobody_takes_over_by_the_first_labels():
-    """Of 29 labels nothing is concluded, however clear they are."""
-    contest = judged(Contest(["a", "b"]), [((True, False), 1.0)] * 29)
+    """Of 19 labels nothing is concluded, however clear they are."""
+    contest = judged(Contest(["a", "b"]), [((True, False), 1.0)] * 19)
 
     assert contest.leading == "a"
     assert judged(contest, [((True, False), 1.0)]).leading == "b"

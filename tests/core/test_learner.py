@@ -20,6 +20,8 @@ from service.core.models import MODELS
 from service.core.rebuild import fold, rebuild_of
 from service.core.rules import RULES
 
+LINEAR = {"model": {"type": "logistic"}}
+
 
 class Book:
     """A stream and its log, in memory, as a server would keep them."""
@@ -314,7 +316,7 @@ def test_what_learns_beside_the_model_is_rebuilt_and_continued(measure, model):
 @pytest.mark.parametrize("measure", ["committee", "probabilistic"])
 def test_a_companion_that_lost_a_label_is_another_state(measure):
     """The canonical hash covers what learns beside the model."""
-    book = Book({"query": {"measure": measure}})
+    book = Book({**LINEAR, "query": {"measure": measure}})
     drive(book, random.Random(2), 60)
     before = book.learner.fingerprint()
     book.learner.taught.companion.learn({"x": 1.0}, 0)
@@ -325,7 +327,7 @@ def test_a_companion_that_lost_a_label_is_another_state(measure):
 @pytest.mark.parametrize("measure", ["committee", "probabilistic"])
 def test_the_transcript_tells_what_a_companion_served(measure):
     """A companion that learned what is in no log is found out by the next label, though the model predicts the same."""
-    book = Book({"query": {"measure": measure}})
+    book = Book({**LINEAR, "query": {"measure": measure}})
     drive(book, random.Random(2), 60)
     for _ in range(3):
         book.learner.taught.companion.learn(book.learner.vectoriser.vector({"x": 0.5, "y": 0.5}), 0)
@@ -351,7 +353,7 @@ def test_a_snapshot_keeps_what_learns_beside_the_model(measure):
 @pytest.mark.parametrize("measure", ["committee", "epistemic"])
 def test_after_a_correction_the_companion_never_knew_the_first_label(measure):
     """The rebuilt companion equals the one of a stream in which the corrected label was never given."""
-    book = Book({"query": {"measure": measure}})
+    book = Book({**LINEAR, "query": {"measure": measure}})
     for number in range(40):
         book.label(str(number), "ab"[number % 2], {"x": math.sin(number)}, brought=True)
     first = next(seq for seq, event in book.log if isinstance(event, Labelled) and event.sample_id == "7")
@@ -365,11 +367,11 @@ def test_after_a_correction_the_companion_never_knew_the_first_label(measure):
 
 def test_a_measure_that_is_chosen_later_is_taught_by_a_rebuild():
     """The new companion begins empty, a rebuild is due, and its swap brings one that learned every label."""
-    book, always = Book({"query": {"measure": "margin"}}), Book({"query": {"measure": "committee"}})
+    book, always = Book({**LINEAR, "query": {"measure": "margin"}}), Book({**LINEAR, "query": {"measure": "committee"}})
     for each in (book, always):
         for number in range(30):
             each.label(str(number), "ab"[number % 2], {"x": math.sin(number)}, brought=True)
-    assert book.append(Configured(1.0, effective({"query": {"measure": "committee"}}))).rebuild
+    assert book.append(Configured(1.0, effective({**LINEAR, "query": {"measure": "committee"}}))).rebuild
     fresh = digest(book.learner.taught.companion)
     book.learner.candidate = rebuild_of(book.learner.superseded, book.read, book.learner.seq)
     book.append(Swapped(2.0, book.learner.rebuild_from))
@@ -381,10 +383,10 @@ def test_a_measure_that_is_chosen_later_is_taught_by_a_rebuild():
 
 def test_a_measure_without_a_companion_needs_no_rebuild():
     """Changing to a measure of the probabilities alone drops what learned beside the model."""
-    book = Book({"query": {"measure": "committee"}})
+    book = Book({**LINEAR, "query": {"measure": "committee"}})
     drive(book, random.Random(1), 50)
 
-    assert not book.append(Configured(1.0, effective({"query": {"measure": "entropy"}}))).rebuild
+    assert not book.append(Configured(1.0, effective({**LINEAR, "query": {"measure": "entropy"}}))).rebuild
     assert book.learner.taught.companion is None
 
 
@@ -427,7 +429,7 @@ def asked_at(book, sample_id, probability):
 def test_labels_weigh_the_inverse_of_their_probability_where_that_is_wanted(probability, weight):
     """With `query.weighted` a label is learned with 1/p, at most 10; without it, and where nobody was asked, with 1."""
     for weighted in (False, True):
-        book, twin = Book({"query": {"weighted": weighted}}), Book()
+        book, twin = Book({**LINEAR, "query": {"weighted": weighted}}), Book(LINEAR)
         asked_at(book, "a", probability)
         applied = book.label("a", "pos", {"x": 1.0})
         twin.learner.decide("a", {"x": 1.0}, 0.0)
