@@ -184,8 +184,19 @@ class QueriesOut(msgspec.Struct, frozen=True):
     cursor: str | None
 
 
-class Summary(msgspec.Struct, frozen=True):
-    """How a stream stands."""
+class Recalibrated(msgspec.Struct, frozen=True):
+    """How far a model of the caller's own can be trusted, by so many labels.
+
+    Its logits are divided by the `temperature` (above 1: it was too sure), and a share `lapses` of its answers is wrong however sure it is.
+    """
+
+    labels: int
+    temperature: float
+    lapses: float
+
+
+class Summary(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How a stream stands; `recalibration` only where labels of samples with probabilities were learned."""
 
     created_at: str
     model_version: int
@@ -197,6 +208,7 @@ class Summary(msgspec.Struct, frozen=True):
     taught: int
     left: float
     rebuilding: bool
+    recalibration: Recalibrated | None = None
 
 
 class StreamOut(msgspec.Struct, frozen=True):

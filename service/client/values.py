@@ -164,6 +164,14 @@ class SampleState(msgspec.Struct, frozen=True):
     probabilities: dict[str, float] | None = None  # that came with a sample that was asked about
 
 
+class Recalibration(msgspec.Struct, frozen=True):
+    """How far a model of your own can be trusted, by so many labels: divide its logits by `temperature`; a share of `lapses` is noise."""
+
+    labels: int
+    temperature: float
+    lapses: float
+
+
 class Summary(msgspec.Struct, frozen=True):
     """How a stream stands."""
 
@@ -177,6 +185,7 @@ class Summary(msgspec.Struct, frozen=True):
     taught: int
     left: float  # questions
     rebuilding: bool
+    recalibration: Recalibration | None = None
 
 
 class Stream(msgspec.Struct, frozen=True):
