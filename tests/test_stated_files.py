@@ -134,10 +134,13 @@ def test_the_client_and_an_import_send_probabilities(file, tmp_path):
         done = CliRunner().invoke(app, ["import", "e", str(file), "--label", "class", "--url", server.url])
         said = client.sample("e", {}, probabilities={"pos": 0.999, "neg": 0.001}).prediction
         held = client.sample_state("e", "a").probabilities
+        trust = client.get("e").summary.recalibration
 
     assert (one.prediction.label, two.prediction.label) == ("pos", "neg")
     assert shown == {"a": {"pos": 0.8, "neg": 0.2}, "b": {"pos": 0.4, "neg": 0.6}}
     assert held == {"pos": 0.8, "neg": 0.2}
     assert (brought.outcome, many.outcome, done.exit_code) == ("learned", "learned", 0), done.output
     assert said.label == "pos"
+    assert trust.labels > 500
+    assert trust.temperature == pytest.approx(4.0, rel=0.3)
     assert 0.75 < said.confidence < 0.95  # four times too sure: 0.85

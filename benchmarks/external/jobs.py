@@ -80,7 +80,7 @@ def calibration(job: Job) -> Calibrated:
     middle = slice(first, last)
     return Calibrated(
         calibration_error(reliability([_confidence(sample) for sample in stream[last:]], correct[last:])),
-        calibration_error(reliability(list(confidences[last:]), correct[last:])),
+        calibration_error(reliability(confidences[last:].tolist(), correct[last:])),
         int(counts[-1]),
         float(confidences[middle][bought[middle] == 1].mean()),
         float(confidences[middle].mean()),

@@ -197,7 +197,7 @@ def _name(stream: str) -> str:
 
 def _stream(live: Live) -> StreamOut:
     learner = live.learner
-    budget = learner.budget
+    budget, trust = learner.budget, learner.taught.recalibration
     summary = schemas.Summary(
         created_at=rfc3339(learner.created_at),
         model_version=learner.version,
@@ -211,6 +211,7 @@ def _stream(live: Live) -> StreamOut:
         rebuilding=bool(learner.rebuild_from),
         answering=learner.taught.choice,
         rules=schemas.rules_of(learner.mixture()),
+        recalibration=None if trust is None else schemas.Recalibrated(trust.labels, 1.0 / trust.exponent, trust.lapse),
     )
     return StreamOut(live.name, learner.config, summary)
 

@@ -287,8 +287,23 @@ class RulesOut(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Recalibrated(msgspec.Struct, frozen=True):
+    """How far a model of the caller's own can be trusted, by so many labels.
+
+    Its logits are divided by the `temperature` (above 1: it was too sure), and a share `lapses` of its answers is wrong however sure it is.
+    """
+
+    labels: int
+    temperature: float
+    lapses: float
+
+
 class Summary(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How a stream stands; `answering` where its model chooses among several, `rules` where its rule is `auto`."""
+    """How a stream stands.
+
+    `answering` where its model chooses among several, `rules` where its rule is `auto`, `recalibration` where labels of samples with
+    probabilities were learned.
+    """
 
     created_at: str
     model_version: int
@@ -302,6 +317,7 @@ class Summary(msgspec.Struct, frozen=True, omit_defaults=True):
     rebuilding: bool
     answering: Choice | None = None
     rules: RulesOut | None = None
+    recalibration: Recalibrated | None = None
 
 
 class StreamOut(msgspec.Struct, frozen=True):

@@ -244,6 +244,14 @@ class Rules(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Recalibration(msgspec.Struct, frozen=True):
+    """How far a model of your own can be trusted, by so many labels: divide its logits by `temperature`; a share of `lapses` is noise."""
+
+    labels: int
+    temperature: float
+    lapses: float
+
+
 class Summary(msgspec.Struct, frozen=True):
     """How a stream stands; `answering` where its model is one of several, `rules` where the rule is `auto`."""
 
@@ -259,6 +267,7 @@ class Summary(msgspec.Struct, frozen=True):
     rebuilding: bool
     answering: Answering | None = None
     rules: Rules | None = None
+    recalibration: Recalibration | None = None
 
 
 class Stream(msgspec.Struct, frozen=True):

@@ -120,6 +120,11 @@ def members_of(model: Any, companion: Companion | None) -> Sequence[Any]:
     return companion.members if isinstance(companion, Committee) else own_members(model)
 
 
+def is_several(model: Any) -> bool:
+    """Whether a model has members of its own, or will have."""
+    return isinstance(model, Auto | base.Ensemble)
+
+
 def own_members(model: Any) -> Sequence[Any]:
     """The members that a model has of its own: an ensemble's, or the candidates of one that chooses among several."""
     if isinstance(model, Auto):

@@ -39,6 +39,11 @@ class Relaying(Taught):
     def believe(self, probabilities: Probabilities, lesson: Lesson) -> None:
         """Nothing: that is what it is taught itself."""
 
+    @property
+    def recalibration(self) -> Recalibration | None:
+        """How far what samples state is trusted, once any label says."""
+        return self.model if self.model.labels else None
+
     def predict(self, vector: Vector) -> dict[str, float]:
         """Return the recalibrated probabilities; empty for a sample that states none."""
         return self.model.predict_proba_one(vector)

@@ -75,6 +75,11 @@ class Taught(Knowing):
             return vector
         return {**evidence(probabilities if self.trust is None else self.trust.predict_proba_one(probabilities)), **vector}
 
+    @property
+    def recalibration(self) -> Recalibration | None:
+        """How far what samples state is trusted, once any label says."""
+        return self.trust
+
     def guesses(self, vector: Vector) -> list[str | None]:
         """Return what each arm takes a sample for."""
         return [Prediction.of(arm.predict(vector)).label for arm in self.arms]

@@ -31,9 +31,13 @@ async def test_a_caller_model_is_recalibrated_by_labels(external):
         await external.post(SAMPLES, json={"id": f"{number}", "features": {}, "probabilities": {"ok": 0.99, "fraud": 0.01}})
         await external.post(LABELS, json={"sample_id": f"{number}", "label": "fraud" if number else "ok"})
     said = (await external.post(SAMPLES, json={"features": {}, "probabilities": {"ok": 0.99, "fraud": 0.01}})).json()["prediction"]
+    told = (await external.get("/v1/streams/e")).json()["summary"]["recalibration"]
 
     assert said["label"] == "ok"
     assert said["confidence"] < 0.7
+    assert told["labels"] == 10
+    assert told["temperature"] > 2
+    assert 0 < told["lapses"] < 1
 
 
 async def test_probabilities_are_shown_to_whoever_answers(external):
