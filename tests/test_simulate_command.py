@@ -14,7 +14,7 @@ import time
 from html.parser import HTMLParser
 from pathlib import Path
 
-import pyarrow
+import pyarrow as pa
 import pytest
 from pyarrow import parquet
 from river import metrics as river_metrics
@@ -380,7 +380,7 @@ def vectors(path, n=300, length=8):
         side = chance.choice((-1, 1))
         lines.append({"vec": [side * 0.5 + chance.gauss(0, 0.4) for _ in range(length)], "x": number, "label": "ab"[side > 0]})
     if path.suffix == ".parquet":
-        parquet.write_table(pyarrow.Table.from_pylist(lines), path)
+        parquet.write_table(pa.Table.from_pylist(lines), path)
     else:
         path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     return path
