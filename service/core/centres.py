@@ -13,6 +13,7 @@ from service.core.features import Features
 
 MAX_CENTRES = 8  # fields by name and length; later ones are ignored
 _WARM_UP = 16  # embeddings of which the first centre is taken robustly, and which are kept as they came
+_BLOCK = 16  # embeddings that are gone through together: what a processor keeps close
 _WIDE = 10.0  # usual distances beyond which an embedding is drawn in before the mean learns from it
 
 _State = tuple[int, bytes, float, list[bytes] | None]
@@ -57,17 +58,20 @@ class Centre:
         """Do with each what `observe` does: the same to the bit, at once up to the first that is to be drawn in."""
         directions: list[bytes] = []
         while len(directions) < len(embeddings):
-            if self.first is None:
-                directions += self._observe_near(embeddings[len(directions) :], length)
-            if len(directions) < len(embeddings):
+            block = embeddings[len(directions) : len(directions) + _BLOCK] if self.first is None and self.spread else ()
+            near = self._observe_near(block, length) if block else []
+            directions += near
+            if not near or len(near) < len(block):
                 directions.append(self.observe(embeddings[len(directions)], length))
         return directions
 
     def _observe_near(self, embeddings: Sequence[bytes], length: float) -> list[bytes]:
         """Observe embeddings up to the first that lies too far away."""
         rows = numbers_of(b"".join(embeddings)).reshape(len(embeddings), -1)
-        totals = np.add.accumulate(np.concatenate([self.total[None], rows]))
-        apart = rows - totals[:-1] / np.arange(self.count, self.count + len(rows))[:, None]
+        totals = np.concatenate([self.total[None], rows])
+        np.add.accumulate(totals, out=totals)
+        apart = totals[:-1] / np.arange(self.count, self.count + len(rows))[:, None]
+        np.subtract(rows, apart, out=apart)
         squares = np.add.reduce(apart * apart, axis=1).tolist()
         near = 0
         for squared in squares:

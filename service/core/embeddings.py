@@ -5,7 +5,8 @@ It comes as an array of a declared length and goes out as one. What learns from 
 
 import struct
 from binascii import a2b_base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ def check_embeddings(features: Mapping[str, Any], declared: Mapping[str, int], p
         if value.__class__ is list and len(value) == declared[name]:
             _check_numbers(value, place)
         elif value is not None:
-            _packed(value, declared[name], place)
+            _packed(value, declared[name], pointer, name)
 
 
 def pack_embeddings(features: dict[str, Any], declared: Mapping[str, int], pointer: str = "/features") -> None:
@@ -47,28 +48,33 @@ def pack_embeddings(features: dict[str, Any], declared: Mapping[str, int], point
     for name, value in features.items():
         if name in declared:
             if value is not None:
-                features[name] = _packed(value, declared[name], below(pointer, name))
+                features[name] = _packed(value, declared[name], pointer, name)
         elif value.__class__ is list:
             known = ", ".join(map(repr, declared))
             raise Invalid(below(pointer, name), f"an array is an embedding, which the stream has to declare; it declares {known}")
 
 
-def _packed(value: Any, length: int, pointer: str) -> bytes:
+def _packed(value: Any, length: int, pointer: str, name: str) -> bytes:
+    if value.__class__ is list and len(value) == length:
+        return single(value, pointer, name)
     if value.__class__ is str:
-        return _decoded(value, length, pointer)
-    if value.__class__ is not list or len(value) != length:
-        found = f"an array of {len(value)}" if value.__class__ is list else json_kind(value)
-        raise Invalid(pointer, f"this embedding is an array of {length} numbers (or their base64, or null), not {found}")
-    return single(value, pointer)
+        return _decoded(value, length, below(pointer, name))
+    found = f"an array of {len(value)}" if value.__class__ is list else json_kind(value)
+    raise Invalid(below(pointer, name), f"this embedding is an array of {length} numbers (or their base64, or null), not {found}")
 
 
-def single(numbers: list[float], pointer: str = "") -> bytes:
+def single(numbers: list[float], pointer: str = "", name: str = "") -> bytes:
     """Round numbers to single precision; raises `Invalid` at one that is above 1e100 in magnitude."""
     try:
-        return struct.pack(f"<{len(numbers)}f", *numbers)
+        return _packer(len(numbers))(*numbers)
     except OverflowError:
-        _check_numbers(numbers, pointer)
+        _check_numbers(numbers, below(pointer, name))
         return embedding_of(np.clip(np.array(numbers, np.float64), -_LARGEST, _LARGEST))
+
+
+@lru_cache(MAX_EMBEDDINGS * 4)
+def _packer(length: int) -> Callable[..., bytes]:
+    return struct.Struct(f"<{length}f").pack
 
 
 def _decoded(text: str, length: int, pointer: str) -> bytes:
