@@ -1,11 +1,12 @@
 """Shows what a batch picked from a pool is worth against a random one: `python -m benchmarks.pool [--short] [--streams DIR] [--seeds N]`.
 
 The service's own engine over fakes takes 2,000 samples in without asking, somewhere in the stream (the seed says where), then gets a
-grant of 50, picks a first batch, and learns its answers; then another 50. Against each batch stand five random draws of as many labels
-from the same pool, learned by the same model after the same answers; what counts is the mean of their accuracies. Accuracy is that of
-the model as it stands over the samples that follow, of which nothing is learned. p is Student's for differences paired by seed, two-sided.
-Then samples are made near the boundary and checked. Exits 1 where a first batch wins on fewer than two thirds of the streams (p < 0.01),
-a made sample leaves the observed range or the boundary, or anything entered an estimate.
+grant of 50 and picks a first batch, once by one call while nothing is known (`first`), once by five calls of ten, each answered before the
+next (`tens`); then another 50 after the first (`second`). Against each stand five random draws of as many labels from the same pool,
+learned by the same model after the same answers; what counts is the mean of their accuracies. Accuracy is that of the model as it stands
+over the samples that follow, of which nothing is learned. p is Student's for differences paired by seed, two-sided. Then samples are
+made near the boundary and checked. Exits 1 where a batch picked by tens wins on fewer than two thirds of the streams (p < 0.01), a made
+sample leaves the observed range or the boundary, or anything entered an estimate.
 """
 
 import argparse
@@ -38,7 +39,7 @@ from service.engine import Engine
 from service.simulate import Pair
 from service.testing import InlineWorkshop, InMemoryLog, ManualClock
 
-POOL, BATCH, REST = 2_000, 50, 2_000  # samples
+POOL, BATCH, FEW, REST = 2_000, 50, 10, 2_000  # samples
 ROWS = 15_000  # of a stream at most
 DRAWS = 5  # random batches a seed
 SEEDS, SHORT_SEEDS = 20, 4
@@ -46,7 +47,7 @@ MADE = 20  # samples
 SHORT_STREAMS = ("image-segments", "phishing", "shuttle")
 CLEAR = 0.01
 ENOUGH = 2 / 3  # of the streams
-STREAM = "s"
+WHOLE, TENS = "whole", "tens"  # the streams of a trial
 QUIET = {"rate": 0.0, "burst": 0}  # asks nothing
 
 
@@ -59,9 +60,10 @@ class Job(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Accuracies after the first batch and after the second, each beside the mean of random ones; and what was made."""
+    """Accuracies after a first batch by one call and by tens, and after the second, beside the means of random ones; and what was made."""
 
     first: float
+    tens: float
     first_random: float
     second: float
     second_random: float
@@ -98,28 +100,34 @@ class Trial:
         self.engine = Engine(log, InlineWorkshop(log), [], lambda: secret, clock=ManualClock())
 
     async def fill(self) -> None:
-        """Take the pool in."""
+        """Take the pool in, in two streams that are alike."""
         model = "text" if is_text(list(self.pool.values())) else "logistic"
-        await self.engine.administration.put(STREAM, {"model": {"type": model}, "budget": QUIET})
-        for sample_id, (features, _) in self.pool.items():
-            await self.engine.flow.observe(STREAM, sample_id, features)
-        vector = self.learner.vectoriser.vector  # which nothing moves from here on
+        for stream in (WHOLE, TENS):
+            await self.engine.administration.put(stream, {"model": {"type": model}, "budget": QUIET})
+            for sample_id, (features, _) in self.pool.items():
+                await self.engine.flow.observe(stream, sample_id, features)
+        vector = self.learner(WHOLE).vectoriser.vector  # which nothing moves from here on
         self.lessons = {sample_id: (vector(features), label_text(label)) for sample_id, (features, label) in self.pool.items()}
         self.tests = [(vector(features), label_text(label)) for features, label in self.rest]
 
-    @property
-    def learner(self) -> Learner:
-        """The stream's state."""
-        return self.engine.streams[STREAM].learner
+    def learner(self, stream: str) -> Learner:
+        """A stream's state."""
+        return self.engine.streams[stream].learner
 
-    async def batch(self, grant: int) -> list[str]:
+    async def batch(self, stream: str, grant: int, size: int = BATCH) -> list[str]:
         """Raise the grant, ask about a batch and answer it; gives its samples."""
-        await self.engine.administration.patch(STREAM, {"budget": {"burst": grant}})
-        found = await self.engine.choosing.select(STREAM, BATCH)
+        await self.engine.administration.patch(stream, {"budget": {"burst": grant}})
+        found = await self.engine.choosing.select(stream, size)
         picked = [item.event.sample_id for item in found.asked]
         for sample_id in picked:
-            await self.engine.flow.label(STREAM, sample_id, label_text(self.pool[sample_id][1]))
+            await self.engine.flow.label(stream, sample_id, label_text(self.pool[sample_id][1]))
         return picked
+
+    async def by_tens(self) -> float:
+        """The accuracy after a batch that is picked in parts, each when the one before is learned."""
+        for grant in range(FEW, BATCH + 1, FEW):
+            await self.batch(TENS, grant, FEW)
+        return self.accuracy(self.learner(TENS).taught)
 
     def drawn(self, before: Taught, apart: Sequence[str], seed: int) -> float:
         """The mean accuracy of a model that learned random batches after what it knew `before`, without the samples `apart`."""
@@ -135,13 +143,12 @@ class Trial:
     def accuracy(self, taught: Taught) -> float:
         """The share of what follows that a model is right about."""
         said = ((taught.predict(vector), label) for vector, label in self.tests)
-        hits = [bool(one) and max(one, key=one.__getitem__) == label for one, label in said]
-        return fmean(hits)
+        return fmean(bool(one) and max(one, key=one.__getitem__) == label for one, label in said)
 
     async def made(self) -> tuple[int, int]:
         """How many samples were made, and how many of them are astray."""
         try:
-            found = await self.engine.choosing.synthesise(STREAM, MADE, ask=False)
+            found = await self.engine.choosing.synthesise(WHOLE, MADE, ask=False)
         except Conflict:  # texts
             return 0, 0
         return len(found.made), sum(not self._sound(made) for made in found.made)
@@ -168,17 +175,19 @@ async def _run(job: Job) -> Found:
     trial = Trial(load(job.stream, job.folder, ROWS), job.seed)
     trial.engine.start([])
     await trial.fill()
-    blank = copy.deepcopy(trial.learner.taught)
-    first = await trial.batch(BATCH)
-    known = copy.deepcopy(trial.learner.taught)
-    await trial.batch(2 * BATCH)
+    learner = trial.learner(WHOLE)
+    blank = copy.deepcopy(learner.taught)
+    first = await trial.batch(WHOLE, BATCH)
+    known = copy.deepcopy(learner.taught)
+    await trial.batch(WHOLE, 2 * BATCH)
     found = Found(
         trial.accuracy(known),
+        await trial.by_tens(),
         trial.drawn(blank, (), job.seed),
-        trial.accuracy(trial.learner.taught),
+        trial.accuracy(learner.taught),
         trial.drawn(known, first, job.seed),
         *await trial.made(),
-        len(trial.learner.evidence),
+        len(learner.evidence) + len(trial.learner(TENS).evidence),
     )
     await trial.engine.stop()
     return found
@@ -200,37 +209,46 @@ def grouped(found: Mapping[Job, Found]) -> dict[str, list[Found]]:
     return groups
 
 
-def verdicts(groups: Mapping[str, Sequence[Found]]) -> dict[str, tuple[Verdict, Verdict]]:
-    """The verdicts on the first and the second batch of every stream."""
+class Judged(NamedTuple):
+    """The verdicts on a stream's batches."""
+
+    first: Verdict
+    tens: Verdict
+    second: Verdict
+
+
+def verdicts(groups: Mapping[str, Sequence[Found]]) -> dict[str, Judged]:
+    """The verdicts on the batches of every stream."""
     return {
-        stream: (
+        stream: Judged(
             verdict([one.first for one in runs], [one.first_random for one in runs]),
+            verdict([one.tens for one in runs], [one.first_random for one in runs]),
             verdict([one.second for one in runs], [one.second_random for one in runs]),
         )
         for stream, runs in groups.items()
     }
 
 
-def table(judged: Mapping[str, tuple[Verdict, Verdict]], groups: Mapping[str, Sequence[Found]]) -> Table:
+def table(judged: Mapping[str, Judged], groups: Mapping[str, Sequence[Found]]) -> Table:
     """Show them all, the losses as plainly as the wins."""
-    columns = ("Stream", "First", "Random", "Gain", "p", "Second", "Random", "Gain", "p", "Made", "Astray")
-    shown = Table(*columns, title=f"A batch of {BATCH} from a pool, accuracy after it")
+    columns = ("Stream", "Random", "First", "p", "Tens", "p", "Second", "p", "Made", "Astray")
+    shown = Table(*columns, title=f"Accuracy after {BATCH} random labels; points more after as many that were picked")
     for stream, both in judged.items():
-        cells = [cell for one in both for cell in _cells(one)]
         runs = groups[stream]
-        shown.add_row(stream, *cells, str(sum(one.made for one in runs)), str(sum(one.astray for one in runs)))
+        made, astray = (str(sum(counts)) for counts in zip(*((one.made, one.astray) for one in runs), strict=True))
+        shown.add_row(stream, f"{both.first.random:.1%}", *(cell for one in both for cell in _cells(one)), made, astray)
     return shown
 
 
-def _cells(one: Verdict) -> tuple[str, ...]:
+def _cells(one: Verdict) -> tuple[str, str]:
     gain = 100 * (one.picked - one.random)
     colour = "green" if one.wins else "bold red" if gain < 0 and one.p < CLEAR else "yellow"
-    return f"{one.picked:.1%}", f"{one.random:.1%}", f"[{colour}]{gain:+.2f}[/]", f"{one.p:.2g}"
+    return f"[{colour}]{gain:+.2f}[/]", f"{one.p:.2g}"
 
 
-def complaints(judged: Mapping[str, tuple[Verdict, Verdict]], groups: Mapping[str, Sequence[Found]], *, short: bool) -> list[str]:
+def complaints(judged: Mapping[str, Judged], groups: Mapping[str, Sequence[Found]], *, short: bool) -> list[str]:
     """Say what does not hold; a short run is no test of the batches."""
-    wins = sum(first.wins for first, _ in judged.values())
+    wins = sum(one.tens.wins for one in judged.values())
     told = [] if short or wins >= ENOUGH * len(judged) else [f"a first batch wins on {wins} of {len(judged)} streams only"]
     everything = [one for runs in groups.values() for one in runs]
     if any(one.astray for one in everything):

@@ -19,7 +19,7 @@ _WORK = 200_000_000  # samples x clusters x columns of all starts together; the 
 _ROUNDS = 10  # of each
 _MOST_OTHERS = 500  # samples of a cluster that a medoid is measured by
 _FAINT = 1e-6  # utility of what is sure, so that all weights are positive
-_SATURATES = 1.0  # deviation, about which distance begins to grow less
+_SATURATES = 2.0  # deviations, about which distance begins to grow less
 
 Rows = NDArray[np.float64]
 Numbers = NDArray[np.float64]
