@@ -9,6 +9,7 @@ import pytest
 
 from service.core.catalogue import describe, effective
 from service.core.conformal import Residuals
+from service.core.digest import digest
 from service.core.errors import Invalid
 from service.core.events import Configured, Labelled
 from service.core.learner import Learner
@@ -367,3 +368,18 @@ def test_every_model_asks_with_every_measure(model, measure):
 
     assert 30 <= learner.budget.asked <= 50
     assert NUMERIC[measure].reason in reasons
+
+
+@pytest.mark.parametrize(("model", "measure"), list(itertools.product(REGRESSORS, NUMERIC)))
+def test_looking_moves_nothing(model, measure):
+    """A forecast and a utility leave what was learned as it is, to the bit, also of a sample with features that are new."""
+    taught = taught_with(model, measure)
+    for x, y in plane(random.Random(10), 30):
+        answer(taught, x, number_text(y))
+    before = digest(taught)
+    made = NUMERIC[measure]()
+    for x in ({"a": 1.0, "b": 2.0}, {"a": 1.0, "new": 2.0}, {}):
+        made.observe("s", x, taught.predict(x), taught)
+        taught.witnessed(x)
+
+    assert digest(taught) == before
