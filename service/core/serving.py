@@ -17,7 +17,7 @@ from service.core.events import NOWHERE, Asked, Checkpoint, Configured, Labelled
 from service.core.features import Features
 from service.core.open_queries import OpenQueries
 from service.core.policy import QueryPolicy
-from service.core.records import Decision, Query
+from service.core.records import Decision, Prediction, Query
 from service.core.regressing import Regressing
 from service.core.tasks import REGRESSION
 from service.core.taught import Taught
@@ -71,13 +71,22 @@ class Serving:
             yield self._decided(sample_id, vector, probabilities, at, available)
 
     def _decided(self, sample_id: str, vector: Vector, probabilities: dict[str, float], at: float, available: bool) -> Decision:
-        cold = self.taught.cold
+        # Nearly all streams have classes, and this is what every sample waits for: they pay for one look at the task.
+        cold = self.taught.cold if self._numbers else len(self.taught.classes) < 2  # noqa: PLR2004 - nothing can be unsure of one class
         if self._informed is not None:
             utility = self._informed.observe(sample_id, vector, {} if cold else probabilities, self.taught)
         else:
             utility = 1.0 if cold or not probabilities else self._measure(probabilities)
         query = self.policy.decide(sample_id, utility, at, cold=cold, available=available)
-        prediction, forecast = self.taught.told(probabilities)
+        if self._numbers:
+            return self._foretold(sample_id, probabilities, query)
+        prediction = Prediction.of(probabilities)
+        self.traffic.see(prediction.confidence, query.probability)
+        return Decision(sample_id, self.version, prediction, query)
+
+    def _foretold(self, sample_id: str, said: dict[str, float], query: Query) -> Decision:
+        """The decision about a sample of a regression stream."""
+        prediction, forecast = self.taught.told(said)
         decision = Decision(sample_id, self.version, prediction, query, forecast)
         self.traffic.see(decision.sureness, query.probability)
         return decision
@@ -145,6 +154,7 @@ class Serving:
 
     def _configure_policy(self) -> None:
         config = self.config
+        self._numbers = config.task == REGRESSION
         self._measure, self._informed = build_measure(config.query)
         word = None if self._informed is None else self._informed.reason
         self.policy = QueryPolicy(build_rule(config.query), config.query.rule, self.budget, config.exploration, self.secret, word)
