@@ -13,6 +13,7 @@ from river.utils import VectorDict
 from service.core.logistic import JOINT, Uncertainty, Vector
 
 _MEMORY = 200.0  # labels over which the noise is averaged
+_FEWEST = 3.0  # labels before which the noise says little
 
 
 class Gaussian(Uncertainty):
@@ -26,13 +27,16 @@ class Linear(base.Regressor):
 
     Source: recursive least squares with a normal-inverse-gamma posterior (Bishop, Pattern Recognition and Machine Learning, 2006,
     sections 3.3 and 13.3); the noise is the mean of the errors' squares, each over 1 + its predicted variance. Labels are taken from
-    the first one, so that the prior of the intercept says nothing of their level.
+    the first one, so that the prior of the intercept says nothing of their level. A label that is off by more than `tolerance`
+    deviations weighs the less the further it is off (Huber, Robust Estimation of a Location Parameter, 1964): one broken meter does
+    not undo what was learned, and a level that really moved is followed, since the noise grows until it is believed.
     """
 
-    def __init__(self, prior: float = 1.0, drift: float = 0.01, joint: int = JOINT) -> None:
+    def __init__(self, prior: float = 1.0, drift: float = 0.01, tolerance: float = 3.0, joint: int = JOINT) -> None:
         """Start with nothing known; `prior` is a weight's prior variance over the noise's, `drift` what a label brings back of it."""
         self.prior = prior
         self.drift = drift
+        self.tolerance = tolerance
         self.joint = joint
         self._uncertainty = Gaussian(prior, drift, joint)
         self._weights: Any = VectorDict(None)
@@ -51,14 +55,23 @@ class Linear(base.Regressor):
 
     def learn_one(self, x: Vector, y: float, w: float = 1.0) -> None:  # type: ignore[override]  # the same
         """Learn one label of this weight."""
-        known = self._level is not None
-        if not known:
+        if self._level is None:
             self._level = float(y)
-        error = float(y) - self.predict_one(x)
-        if known:
-            self._count = min(_MEMORY, self._count + 1.0)
-            self._noise += (error * error / (1.0 + self._uncertainty.spread(x)) - self._noise) / self._count
-        intercept, gains = self._uncertainty.learn(x, w)
+            trust, error = 1.0, 0.0
+        else:
+            error = float(y) - self.predict_one(x)
+            trust = self._hear(error, 1.0 + self._uncertainty.spread(x))
+        intercept, gains = self._uncertainty.learn(x, w * trust)
         step: Any = VectorDict(gains)
         self._weights.iadd_scaled(step, error)
         self._intercept += intercept * error
+
+    def _hear(self, error: float, spread: float) -> float:
+        """Have the noise learn an error, whose variance is `spread` times the noise's; returns how far the label is to be trusted."""
+        deviation = sqrt(self._noise * spread)
+        # After labels that were all the same any other is infinitely far off, and has to be believed.
+        far = self._count >= _FEWEST and 0.0 < self.tolerance * deviation < abs(error)
+        trust = self.tolerance * deviation / abs(error) if far else 1.0
+        self._count = min(_MEMORY, self._count + 1.0)
+        self._noise += (trust * error * error / spread - self._noise) / self._count
+        return trust

@@ -15,7 +15,7 @@ _LEAF_PRIOR = 1.0
 
 
 def _linear(params: Params) -> Built:
-    return Built(Plain(), Linear(params["prior"], params["drift"]))
+    return Built(Plain(), Linear(params["prior"], params["drift"], params["tolerance"]))
 
 
 def _hoeffding_tree(params: Params) -> Built:
@@ -43,6 +43,7 @@ REGRESSORS: Mapping[str, Named] = MappingProxyType(
             {
                 "prior": Param(1.0, 1e-6, 1e6, "prior variance of a weight over the noise's"),
                 "drift": Param(0.01, 0.0, 1.0, "share of the prior variance that a label brings back, since the world moves"),
+                "tolerance": Param(3.0, 0.1, 1e6, "deviations beyond which a label counts for the less the further it is off"),
             },
             "Bayesian linear regression",
         ),

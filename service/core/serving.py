@@ -19,7 +19,7 @@ from service.core.features import Features
 from service.core.mixture import Mixture, held
 from service.core.open_queries import OpenQueries
 from service.core.policy import QueryPolicy
-from service.core.records import Decision, Query, Reason
+from service.core.records import Decision, Prediction, Query, Reason
 from service.core.regressing import Regressing
 from service.core.relaying import taught
 from service.core.rules.auto import Auto
@@ -92,7 +92,8 @@ class Serving:
             yield self._decided(sample_id, vector, probabilities, at, available)
 
     def _decided(self, sample_id: str, vector: Vector, probabilities: dict[str, float], at: float, available: bool) -> Decision:
-        cold = self.taught.cold
+        # Nearly all streams have classes, and this is what every sample waits for: they pay for one look at the task.
+        cold = self.taught.cold if self._numbers else len(self.taught.classes) < 2  # noqa: PLR2004 - nothing can be unsure of one class
         if self._informed is not None:
             utility = self._informed.observe(sample_id, vector, {} if cold else probabilities, self.taught)
         else:
@@ -100,7 +101,15 @@ class Serving:
         if cold and self.taught.relays:
             utility = _EVEN
         query = self.policy.decide(sample_id, utility, at, cold=cold, available=available)
-        prediction, forecast = self.taught.told(probabilities)
+        if self._numbers:
+            return self._foretold(sample_id, probabilities, query)
+        prediction = Prediction.of(probabilities)
+        self.traffic.see(prediction.confidence, query.probability)
+        return Decision(sample_id, self.version, prediction, query)
+
+    def _foretold(self, sample_id: str, said: dict[str, float], query: Query) -> Decision:
+        """The decision about a sample of a regression stream."""
+        prediction, forecast = self.taught.told(said)
         decision = Decision(sample_id, self.version, prediction, query, forecast)
         self.traffic.see(decision.sureness, query.probability)
         return decision
@@ -201,6 +210,7 @@ class Serving:
 
     def _configure_policy(self) -> None:
         config = self.config
+        self._numbers = config.task == REGRESSION
         self._measure, self._informed = build_measure(config.query)
         word = None if self._informed is None else self._informed.reason
         rule = build_rule(config.query)

@@ -15,6 +15,7 @@ class Figure(NamedTuple):
     name: str  # in a sentence
     heading: str  # of a column
     more: tuple[str, str]  # headings of the two figures beside it
+    beside: Callable[[float], str]  # of the first of them
     text: Callable[[float], str]  # of a score
     gain: Callable[[float], str]  # of a difference of scores
     gained: str  # what that difference is of
@@ -72,6 +73,7 @@ FIGURES: Mapping[Task, Figure] = MappingProxyType(
             "accuracy",
             "accuracy",
             ("macro\nF1", "kappa"),
+            "{:.3f}".format,
             percent_of,
             lambda gain: f"{100 * gain:+.1f}",
             "points above random",
@@ -85,8 +87,9 @@ FIGURES: Mapping[Task, Figure] = MappingProxyType(
             "mean absolute error",
             "MAE",
             ("RMSE", "inside\nintervals"),
+            number,
             lambda score: number(-score),
-            lambda gain: ("+" if gain < 0.0 else "-") + number(abs(gain)),
+            lambda gain: ("-" if gain > 0.0 else "+") + number(abs(gain)),
             "against random",
             "mean absolute error on them",
             lambda score: 1.05 * score,

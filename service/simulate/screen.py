@@ -1,5 +1,6 @@
 """What a terminal shows: how far the runs are, then the tables and the recommendation."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -81,7 +82,8 @@ def row(study: Study, standing: Standing, budget: float) -> tuple[str, ...]:
         figure.text(point.score),
         figure.gain(point.score - study.random_with(point.labels)),
         f"{point.labels:,.0f}",
-        *(f"{more:.3f}" for more in point.more),
+        figure.beside(point.more[0]),
+        "–" if math.isnan(point.more[1]) else f"{point.more[1]:.3f}",
         f"{point.microseconds:.0f}",
         interval(study, study.runs(standing.rule, budget)[0]),
     )

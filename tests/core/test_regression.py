@@ -9,6 +9,7 @@ import pytest
 
 from service.core.catalogue import describe, effective
 from service.core.conformal import Residuals
+from service.core.digest import digest
 from service.core.errors import Invalid
 from service.core.events import Configured, Labelled
 from service.core.learner import Learner
@@ -35,7 +36,7 @@ def plane(rng, count, noise=0.1):
 def test_without_drift_it_is_ridge_regression():
     """The mean is that of the closed form, with labels taken from the first one and 1 / prior as the penalty."""
     rows = list(plane(random.Random(1), 30))
-    model = Linear(prior=2.0, drift=0.0)
+    model = Linear(prior=2.0, drift=0.0, tolerance=1e6)
     for x, y in rows:
         model.learn_one(x, y)
     design = np.array([[1.0, x["a"], x["b"]] for x, _ in rows])
@@ -67,6 +68,30 @@ def test_the_labels_unit_does_not_matter(scale):
 
     assert other.predict_one(probe) == pytest.approx(one.predict_one(probe) * scale)
     assert other.deviation_one(probe) == pytest.approx(one.deviation_one(probe) * scale)
+
+
+def test_one_wild_label_does_not_undo_what_was_learned():
+    """It moves the forecast a little, and without the tolerance a lot; a level that stays elsewhere is followed."""
+    kept, lost = Linear(), Linear(tolerance=1e6)
+    for model in (kept, lost):
+        for x, y in plane(random.Random(9), 60):
+            model.learn_one(x, y)
+        model.learn_one({"a": 0.0, "b": 0.0}, 1e4)
+    assert abs(kept.predict_one({"a": 0.0, "b": 0.0}) - 3.0) < 1.0
+    assert abs(lost.predict_one({"a": 0.0, "b": 0.0}) - 3.0) > 50.0
+    for _ in range(100):
+        kept.learn_one({"a": 0.0, "b": 0.0}, 13.0)
+    assert kept.predict_one({"a": 0.0, "b": 0.0}) == pytest.approx(13.0, abs=0.5)
+
+
+def test_labels_that_were_all_the_same_do_not_blind_it():
+    """Without any noise the first other label is infinitely far off; what follows is learned all the same."""
+    model = Linear()
+    for number in range(20):
+        model.learn_one({"a": float(number % 3)}, 5.0)
+    for number in range(60):
+        model.learn_one({"a": float(number % 3)}, 5.0 + number % 3)
+    assert model.predict_one({"a": 2.0}) == pytest.approx(7.0, abs=0.5)
 
 
 def test_a_heavy_label_counts_as_often_as_it_weighs():
@@ -343,3 +368,18 @@ def test_every_model_asks_with_every_measure(model, measure):
 
     assert 30 <= learner.budget.asked <= 50
     assert NUMERIC[measure].reason in reasons
+
+
+@pytest.mark.parametrize(("model", "measure"), list(itertools.product(REGRESSORS, NUMERIC)))
+def test_looking_moves_nothing(model, measure):
+    """A forecast and a utility leave what was learned as it is, to the bit, also of a sample with features that are new."""
+    taught = taught_with(model, measure)
+    for x, y in plane(random.Random(10), 30):
+        answer(taught, x, number_text(y))
+    before = digest(taught)
+    made = NUMERIC[measure]()
+    for x in ({"a": 1.0, "b": 2.0}, {"a": 1.0, "new": 2.0}, {}):
+        made.observe("s", x, taught.predict(x), taught)
+        taught.witnessed(x)
+
+    assert digest(taught) == before
