@@ -21,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help
 help:  ## List the targets
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  \033[36m%-14s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # Two stamps, so that an edit of pyproject.toml does not install all dependencies anew.
 .venv/.locked: requirements-dev.lock
@@ -152,6 +152,10 @@ estimates: setup  ## Measure whether estimates of accuracy hold what they claim
 .PHONY: what-if
 what-if: setup  ## Measure whether what-ifs hold what real runs give
 	$(PY) -m benchmarks.what_if $(ARGS)
+
+.PHONY: initial-training
+initial-training: setup  ## Show what labels that are there already are worth, and the start-up grant after them
+	$(PY) -m benchmarks.initial_training $(ARGS)
 
 .PHONY: image-check
 image-check: setup  ## Build the image and run it, confined, without a Docker engine (root; Debian's buildah, debootstrap, bubblewrap)

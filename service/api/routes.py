@@ -206,6 +206,7 @@ def _stream(live: Live) -> StreamOut:
         open=budget.open,
         taught=learner.queries.answered,
         left=budget.left,
+        grant=budget.grant_left,
         rebuilding=bool(learner.rebuild_from),
     )
     return StreamOut(live.name, learner.config, summary)

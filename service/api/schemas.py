@@ -181,6 +181,7 @@ class Summary(msgspec.Struct, frozen=True):
     open: int
     taught: int
     left: float
+    grant: float
     rebuilding: bool
 
 

@@ -169,6 +169,7 @@ class Summary(msgspec.Struct, frozen=True):
     open: int
     taught: int
     left: float  # questions
+    grant: float  # questions of the start-up grant
     rebuilding: bool
 
 
