@@ -60,7 +60,7 @@ async def test_a_trained_model_predicts_at_once_and_asks_less(stream, build):
     trained = await streamed(stream, 200)
     other = build()
     await other.administration.put("s", {})
-    cold = await streamed(other, 200)
+    await streamed(other, 200)
     right = [decision.prediction.label == label for decision, (_, label) in zip(trained, rows(200, 2), strict=True)]
     assert sum(right[:50]) >= 40
     assert "cold-start" not in {decision.query.reason for decision in trained}
