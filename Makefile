@@ -21,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help
 help:  ## List the targets
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  \033[36m%-14s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # Two stamps, so that an edit of pyproject.toml does not install all dependencies anew.
 .venv/.locked: requirements-dev.lock
@@ -176,6 +176,10 @@ what-if: setup  ## Measure whether what-ifs hold what real runs give
 .PHONY: external
 external: setup  ## Measure what a model of the caller's own is worth: its calibration, its accuracy as estimated, its word as evidence
 	$(PY) -m benchmarks.external $(ARGS)
+
+.PHONY: initial-training
+initial-training: setup  ## Show what labels that are there already are worth, and the start-up grant after them
+	$(PY) -m benchmarks.initial_training $(ARGS)
 
 .PHONY: image-check
 image-check: setup  ## Build the image and run it, confined, without a Docker engine (root; Debian's buildah, debootstrap, bubblewrap)

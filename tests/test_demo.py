@@ -374,7 +374,16 @@ def _answer(name, *, ask):
 
 
 def _summary(**counts):
-    others = {"created_at": "", "model_version": 0, "classes": [], "given_back": 0, "taught": 0, "left": 0.0, "rebuilding": False}
+    others = {
+        "created_at": "",
+        "model_version": 0,
+        "classes": [],
+        "given_back": 0,
+        "taught": 0,
+        "left": 0.0,
+        "grant": 0.0,
+        "rebuilding": False,
+    }
     return Summary(**(others | counts))
 
 

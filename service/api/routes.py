@@ -208,6 +208,7 @@ def _stream(live: Live) -> StreamOut:
         open=budget.open,
         taught=learner.queries.answered,
         left=budget.left,
+        grant=budget.grant_left,
         rebuilding=bool(learner.rebuild_from),
         answering=learner.taught.choice,
         rules=schemas.rules_of(learner.mixture()),

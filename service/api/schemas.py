@@ -314,6 +314,7 @@ class Summary(msgspec.Struct, frozen=True, omit_defaults=True):
     open: int
     taught: int
     left: float
+    grant: float
     rebuilding: bool
     answering: Choice | None = None
     rules: RulesOut | None = None

@@ -264,6 +264,7 @@ class Summary(msgspec.Struct, frozen=True):
     open: int
     taught: int
     left: float  # questions
+    grant: float  # questions of the start-up grant
     rebuilding: bool
     answering: Answering | None = None
     rules: Rules | None = None

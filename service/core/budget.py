@@ -100,6 +100,11 @@ class BudgetManager:
         """Questions that may still be asked."""
         return self.due + self.spec.burst - self.spent
 
+    @property
+    def grant_left(self) -> float:
+        """Questions of the start-up grant that were not spent above the rate, or were earned back by it."""
+        return min(float(self.spec.burst), max(0.0, self.left))
+
     def see(self, at: float, *, available: bool = True) -> Reason | None:
         """Count a sample in; return why nothing at all may be asked for it, or None.
 

@@ -60,9 +60,9 @@ class QuerySpec(_Strict, frozen=True):
 class BudgetSpec(_Strict, frozen=True):
     """How many labels may be bought; every part holds at once.
 
-    `rate` is the share of samples that may be asked, `burst` a start-up grant on top, `bank` what may be saved up through a pause
-    (default: as much as `burst`). `labels` per `per` caps by count, `spend` per `per` by money at `price` a label. `max_open`
-    pauses asking while that many questions wait.
+    `rate` is the share of samples that may be asked, `burst` a start-up grant on top to warm up with, `bank` what may be saved up
+    through a pause (default: as much as `burst`). `labels` per `per` caps by count, `spend` per `per` by money at `price` a label.
+    `max_open` pauses asking while that many questions wait.
     """
 
     rate: Share = 0.05

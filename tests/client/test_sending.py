@@ -43,6 +43,7 @@ STREAM = Reply(
                 "open": 0,
                 "taught": 0,
                 "left": 50.0,
+                "grant": 50.0,
                 "rebuilding": False,
             },
         }

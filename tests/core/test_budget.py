@@ -82,6 +82,17 @@ def test_the_reserve_for_exploration(burst, reserve):
     assert budget.left < 1.0 + reserve <= budget.left + 1.0 or burst == 0
 
 
+def test_what_is_left_of_the_grant():
+    """It goes where more is asked than the rate earns, is earned back, and savings beyond it are no part of it."""
+    budget = account(seen=100, asked=0, rate=0.1, burst=20)
+    assert (budget.left, budget.grant_left) == (30.0, 20.0)
+    ask(budget, 25)
+    assert (budget.left, budget.grant_left) == (5.0, 5.0)
+    for _ in range(100):
+        budget.see(0.0)
+    assert (budget.left, budget.grant_left) == (15.0, 15.0)
+
+
 def test_whole_questions_only():
     """At 10 % without a grant the tenth sample earns the first question, not the ninth."""
     budget = account(seen=9, rate=0.1, burst=0)
