@@ -92,13 +92,14 @@ class Serving:
             yield self._decided(sample_id, vector, probabilities, at, available)
 
     def _decided(self, sample_id: str, vector: Vector, probabilities: dict[str, float], at: float, available: bool) -> Decision:
-        # Nearly all streams have classes, and this is what every sample waits for: they pay for one look at the task.
-        cold = self.taught.cold if self._numbers else len(self.taught.classes) < 2  # noqa: PLR2004 - nothing can be unsure of one class
+        taught = self.taught
+        # Nearly all streams learn classes here, and every sample waits for this: they pay for two looks, not for a call.
+        cold = taught.cold if self._numbers or taught.relays else len(taught.classes) < 2  # noqa: PLR2004 - as `cold` has it
         if self._informed is not None:
             utility = self._informed.observe(sample_id, vector, {} if cold else probabilities, self.taught)
         else:
             utility = 1.0 if cold or not probabilities else self._measure(probabilities)
-        if cold and self.taught.relays:
+        if cold and taught.relays:
             utility = _EVEN
         query = self.policy.decide(sample_id, utility, at, cold=cold, available=available)
         if self._numbers:

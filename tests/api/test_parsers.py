@@ -15,7 +15,7 @@ from service.api.strict import plain_json
 from service.api.takers import Takers, _sample_of, _strictly
 from service.asking import Answer
 from service.core.errors import AskwhenError, Invalid
-from service.core.features import check_features
+from service.core.features import check_features, label_text
 from service.core.records import BudgetView, Decision, Prediction, Query
 
 MEDIA_TYPES = [b"application/json", b"application/x-ndjson", b"application/cloudevents+json", b"application/cloudevents-batch+json", b""]
@@ -114,6 +114,14 @@ def test_strict_json_refuses_a_key_that_stands_twice_and_nothing_else(text):
 
 class Agreeing:
     """A flow that has the same answer to every sample."""
+
+    def embeddings(self, stream):
+        """None are declared."""
+        return {}
+
+    def label_text(self, stream, value):
+        """Labels are classes."""
+        return label_text(value)
 
     def answer_to(self, stream, sample):
         """Take a sample."""

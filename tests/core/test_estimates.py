@@ -34,6 +34,7 @@ def rows(chances, kinds, right, *, answered=None, explored=None, guesses=None, s
         np.array([UNKNOWN if kind == BLANK else 0 for kind in kinds], np.int32),
         truths,
         np.full(n, 0.5) if losses is None else np.array(losses, float),
+        np.zeros(n, np.uint8),
         [np.array(guess, np.int32) for guess in guesses or ([0] * n, [0] * n)],
         slices or [()] * n,
     )

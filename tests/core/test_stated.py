@@ -24,7 +24,7 @@ from service.simulate import queried, sampled
 from service.simulate.scores import calibration_error, reliability
 
 EXTERNAL = {"model": {"type": "external"}, "budget": {"rate": 0.3}}
-STACKED = {"budget": {"rate": 0.3}}
+STACKED = {"model": {"type": "logistic"}, "budget": {"rate": 0.3}}
 SETUPS = pytest.mark.parametrize("raw", [EXTERNAL, STACKED, {"model": {"type": "hoeffding-tree"}}], ids=["external", "logistic", "tree"])
 
 
