@@ -115,18 +115,15 @@ class Evidence:
         return counts
 
 
-def members_of(model: Any, companion: Companion | None) -> Sequence[Any]:
-    """The members that can be asked: those of the committee beside a model, or its own."""
-    return companion.members if isinstance(companion, Committee) else own_members(model)
-
-
-def is_several(model: Any) -> bool:
-    """Whether a model has members of its own, or will have."""
+def has_members(model: Any) -> bool:
+    """Whether a model has members of its own: an ensemble, or one that chooses among several."""
     return isinstance(model, Auto | base.Ensemble)
 
 
-def own_members(model: Any) -> Sequence[Any]:
-    """The members that a model has of its own: an ensemble's, or the candidates of one that chooses among several."""
+def members_of(model: Any, companion: Companion | None) -> Sequence[Any]:
+    """The members that can be asked: those of the committee beside a model, or its own (River's ensembles are lists of them)."""
+    if isinstance(companion, Committee):
+        return companion.members
     if isinstance(model, Auto):
         return model.members()
     return list(model) if isinstance(model, base.Ensemble) else ()

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from service.core.columns import Vector
-from service.core.companions import Committee, is_several
+from service.core.companions import Committee, has_members
 from service.core.measures.base import Unmoved
 from service.core.measures.ranks import Ranks
 from service.core.measures.uncertainty import entropy, margin
@@ -43,7 +43,7 @@ class _OfMembers(Unmoved, ABC):
 
     def companion(self, make: Callable[[], Any]) -> Committee | None:
         """Return a bagged committee, unless the model has members of its own."""
-        return None if is_several(make()) else Committee(make, self.members)
+        return None if has_members(make()) else Committee(make, self.members)
 
 
 class Consensus(_OfMembers):
