@@ -19,6 +19,7 @@ from service.simulate import Stated, queried
 from service.simulate.scores import calibration_error, reliability
 
 LABELS = 300
+WARMUP = 200  # of them, by default
 RATE = 0.05
 PARTS = ("calibration", "windows", "stacking")
 
@@ -37,7 +38,7 @@ class Job(NamedTuple):
 class Calibrated(NamedTuple):
     """Expected calibration errors over the samples after the last label: as stated, and as served.
 
-    `asked` and `all` are mean confidences between the 150th label and the last.
+    `asked` and `all` are mean confidences between the end of the warm-up, at 200 labels, and the last.
     """
 
     before: float
@@ -75,7 +76,7 @@ def calibration(job: Job) -> Calibrated:
     done = queried(stream, {"model": {"type": "external"}, "budget": {"rate": rate, "labels": LABELS}}, seed=job.seed)
     bought = np.frombuffer(done.bought, np.uint8)
     counts = np.cumsum(bought)
-    first, last = int(np.searchsorted(counts, LABELS / 2)), int(np.searchsorted(counts, min(LABELS, int(counts[-1]))))
+    first, last = int(np.searchsorted(counts, WARMUP)), int(np.searchsorted(counts, min(LABELS, int(counts[-1]))))
     confidences, correct = np.array(done.confidences), list(done.correct)
     middle = slice(first, last)
     return Calibrated(

@@ -146,7 +146,7 @@ MODELS: Mapping[str, Named] = MappingProxyType(
                 "spread": Param(1.0, 0.01, 10.0, "deviation of the temperature's logarithm before any label"),
                 "drift": Param(0.0, 0.0, 1.0, "share of what labels said that a label takes away, since the world moves"),
                 "warmup": Param(
-                    100, 0, 100_000, "labels that are bought at random first: its own doubt says little before it is calibrated"
+                    200, 0, 100_000, "labels that are bought at random first: its own doubt says little before it is calibrated"
                 ),
             },
             "the caller's own: every sample brings its `probabilities`, which are recalibrated",

@@ -247,7 +247,7 @@ def test_as_evidence_a_better_model_makes_a_better_prediction():
 def test_a_caller_model_predicts_from_the_first_sample():
     """Nothing has to be learned first; but until enough labels say how far it can be trusted, all samples are worth the same."""
     book = Book(EXTERNAL)
-    decisions = drive(book, 400)
+    decisions = drive(book, 800)
 
     assert decisions[0].prediction.label in {"pos", "neg"}
     assert decisions[0].query.reason in {"cold-start", "exploration", "confident"}
@@ -268,7 +268,7 @@ def test_without_a_warm_up_questions_are_about_doubt_at_once():
 
 def test_after_the_warm_up_questions_go_where_the_recalibrated_model_is_unsure():
     """What the rule asks about is less sure than the rest, by far."""
-    book = Book({**EXTERNAL, "budget": {"rate": 0.1}})
+    book = Book({"model": {"type": "external", "params": {"warmup": 50}}, "budget": {"rate": 0.1}})
     decisions = drive(book, 3_000)[1_500:]
     asked = [decision.prediction.confidence for decision in decisions if decision.query.reason == "uncertain"]
     passed = [decision.prediction.confidence for decision in decisions if not decision.query.ask]
