@@ -145,12 +145,7 @@ class Centres:
         """Make vectors of this length; 0 makes none, for a model that takes no embeddings."""
         self._length = length
         self._known: dict[str, Centre] = {}
-        self._young: dict[str, str] = {}  # columns of centres that still keep their first embeddings -> names of the features
-
-    @property
-    def young(self) -> bool:
-        """Whether any embedding stands here as it came."""
-        return bool(self._young)
+        self.young: dict[str, str] = {}  # columns of centres that still keep their first embeddings -> names of the features
 
     def observe(self, name: str, embedding: bytes) -> dict[str, bytes]:
         """Take an embedding in and return its column."""
@@ -160,10 +155,10 @@ class Centres:
             if not self._length or len(self._known) >= MAX_CENTRES:
                 return {}
             centre = self._known[column] = Centre(len(embedding) // 4)
-            self._young[column] = name
+            self.young[column] = name
         direction = centre.observe(embedding, self._length)
-        if centre.first is None and self._young:
-            self._young.pop(column, None)
+        if centre.first is None and self.young:
+            self.young.pop(column, None)
         return {column: direction}
 
     def observe_all(self, name: str, embeddings: Sequence[bytes]) -> list[dict[str, bytes]]:
@@ -182,7 +177,7 @@ class Centres:
 
     def kept(self, features: Features) -> Features:
         """Return the embeddings of a sample that stand here as they came."""
-        kept = ((column, name, features.get(name)) for column, name in self._young.items())
+        kept = ((column, name, features.get(name)) for column, name in self.young.items())
         return {name: value for column, name, value in kept if isinstance(value, bytes) and column_of(name, value) == column}
 
     def forget(self, features: Features) -> None:
@@ -191,7 +186,7 @@ class Centres:
             column = column_of(name, value)
             left = self._known.pop(column).without(value)
             if left is None:
-                del self._young[column]
+                del self.young[column]
             else:
                 self._known[column] = left
 
@@ -202,7 +197,7 @@ class Centres:
     def restore(self, state: Any) -> None:
         """Continue what `state` gave."""
         self._known = {column: Centre.of(centre) for column, centre in state.items()}
-        self._young = {column: column.rpartition("[")[0] for column, centre in self._known.items() if centre.first is not None}
+        self.young = {column: column.rpartition("[")[0] for column, centre in self._known.items() if centre.first is not None}
 
 
 def column_of(name: str, embedding: bytes) -> str:

@@ -148,10 +148,10 @@ class Tabular:
         return columns if all(self._is_walkable(name, column) for name, column in columns.items()) else None
 
     def _is_walkable(self, name: str, column: Sequence[Any]) -> bool:
-        scale, kinds = self.scales.get(name), set(map(type, column))
-        if kinds == {bytes}:
-            return len(set(map(len, column))) == 1
-        return scale is not None and scale.first is None and kinds <= _ALL_NUMBERS
+        scale = self.scales.get(name)
+        if scale is not None:
+            return scale.first is None and _ALL_NUMBERS.issuperset(map(type, column))
+        return set(map(type, column)) == {bytes} and len(set(map(len, column))) == 1
 
     def kept(self, features: Features) -> Features:
         """Return the numbers of a sample that stand here as they came: those of scales that still keep their first values."""

@@ -141,12 +141,19 @@ class Logistic:
         self._intercepts = [0.0]
         self._rows: dict[str, Numbers] = {}  # weights of embeddings, (places, length)
 
-    def predict_proba_one(self, x: Vector) -> dict[int, float]:
-        """Return a probability a class code."""
-        if ARRAYS in x:
-            x, arrays = _apart(x)
-            return self._probabilities(x, self._offsets(arrays))
-        return self._probabilities(x, self._intercepts)
+    def predict_proba_one(self, x: Vector, offsets: Sequence[float] | None = None) -> dict[int, float]:
+        """Return a probability a class code; with `offsets`, one a row of weights, in place of intercepts and embeddings."""
+        if offsets is None:
+            offsets = self._intercepts
+            if ARRAYS in x:
+                x, arrays = _apart(x)
+                offsets = self._offsets(arrays)
+        if len(self._weights) == 1:
+            one = _sigmoid(self._weights[0].dot(x) + offsets[0])
+            return {0: 1.0 - one, 1: one}
+        votes = [_sigmoid(weights.dot(x) + offset) for weights, offset in zip(self._weights, offsets, strict=True)]
+        total = fsum(votes)
+        return {code: vote / total if total else 1.0 / len(votes) for code, vote in enumerate(votes)}
 
     def predict_proba_each(self, xs: Sequence[Vector]) -> list[dict[int, float]]:
         """Return what `predict_proba_one` says of each, to the bit; embeddings are gone through together."""
@@ -159,15 +166,7 @@ class Logistic:
             stacked = numbers_of(b"".join([x[ARRAYS][name] for x in xs])).reshape(len(xs), -1)
             parts = zip(*[np.add.reduce(stacked * row, axis=1).tolist() for row in self._rows[name]], strict=True)
             offsets = [_added(offset, part) for offset, part in zip(offsets, parts, strict=True)]
-        return list(map(self._probabilities, scalars, offsets))
-
-    def _probabilities(self, x: Vector, offsets: Sequence[float]) -> dict[int, float]:
-        if len(self._weights) == 1:
-            one = _sigmoid(self._weights[0].dot(x) + offsets[0])
-            return {0: 1.0 - one, 1: one}
-        votes = [_sigmoid(weights.dot(x) + offset) for weights, offset in zip(self._weights, offsets, strict=True)]
-        total = fsum(votes)
-        return {code: vote / total if total else 1.0 / len(votes) for code, vote in enumerate(votes)}
+        return list(map(self.predict_proba_one, scalars, offsets))
 
     def learn_one(self, x: Vector, y: int, w: float = 1.0) -> None:
         """Learn one label of this weight."""
