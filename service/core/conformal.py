@@ -10,6 +10,7 @@ _FORGETTING = 0.98  # of a residual's weight that the next one leaves
 _FEWEST = 20.0  # residuals of equal weight that an interval takes: fewer say nothing of one case in twenty
 _LEAST = 0.2  # chance by which a weight is divided: a residual counts for five others at most
 _STEP = 0.05  # of the share of misses that is aimed at, a residual of mean weight
+_WILDEST, _TINIEST = 1e6, 1e-300  # a score at most; a deviation at least, for labels that were all the same have none
 _AIMS = (0.005, 0.2)  # between which that share lies
 
 
@@ -33,7 +34,7 @@ class Residuals:
     def see(self, error: float, deviation: float | None, chance: float) -> None:
         """Take in how far a label lies from its prediction (made before it was learned), and the chance it had of being asked for."""
         weight = 1.0 / max(chance, _LEAST)
-        score = abs(error) / deviation if deviation else 0.0
+        score = 0.0 if deviation is None or not error else min(_WILDEST, abs(error) / max(deviation, _TINIEST))
         if self.reach is not None:
             self._follow(score > self.reach, weight)
         self._last.append((score, error * error, weight))

@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import beta
 
 from service.core.evaluation.estimate import answering, corrected, estimate, interval, spread, trust, worth
-from service.core.evaluation.evidence import UNKNOWN
+from service.core.evaluation.evidence import UNKNOWN, UNTOLD
 from service.core.evaluation.figures import parts, quality
 from service.core.evaluation.savings import _triplings, needed
 from service.core.evaluation.sequence import Bets, sequence
@@ -34,7 +34,7 @@ def rows(chances, kinds, right, *, answered=None, explored=None, guesses=None, s
         np.array([UNKNOWN if kind == BLANK else 0 for kind in kinds], np.int32),
         truths,
         np.full(n, 0.5) if losses is None else np.array(losses, float),
-        np.zeros(n, np.uint8),
+        np.full(n, UNTOLD, np.uint8),
         [np.array(guess, np.int32) for guess in guesses or ([0] * n, [0] * n)],
         slices or [()] * n,
     )

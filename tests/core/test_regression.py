@@ -158,6 +158,16 @@ def test_few_residuals_tell_no_interval():
     assert residuals.reach is None
 
 
+def test_a_miss_of_a_model_that_was_sure_is_a_miss():
+    """Where the deviation is 0, any error is far outside; an exact hit is none."""
+    sure, right = Residuals(), Residuals()
+    for _ in range(40):
+        sure.see(0.5, 0.0, 1.0)
+        right.see(0.0, 0.0, 1.0)
+    assert sure.reach == 1e6
+    assert right.reach == 0.0
+
+
 # --- what is taught ----------------------------------------------------------------------------------------------------------
 
 
