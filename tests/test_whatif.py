@@ -302,7 +302,7 @@ def test_runs_that_differ_widen_the_interval():
 
 
 def test_a_change_counts_only_what_differs():
-    """Where both are right alike nothing is unsure; one that differs at a chance of 1/10 has the variance 90; one more may be unseen."""
+    """Where both are right alike nothing is unsure; what differs at a chance of 1/10 has the variance 90, and one more may be unseen."""
     same = np.array([0.5, -0.5])
     assert paired(same, same, np.array([0.1, 0.1]), 100.0) == 0.0
     assert paired(np.array([0.5, 0.5]), same, np.array([0.1, 0.1]), 100.0) == pytest.approx(2 * 90.0 / 100.0**2)

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from service.adapters.sqlite import SqliteReader, database_of
 from service.core.errors import AskwhenError, Invalid, UnknownStream
+from service.core.tasks import REGRESSION
 from service.simulate.command import sentence
 from service.simulate.files import check_place, write_whole
 from service.simulate.pool import interruptible
@@ -58,6 +59,8 @@ class _Command:
         if options.json is not None:
             check_place(options.json, database_of(options.folder))
         past = _past(options.folder, options.stream)
+        if past.config.task == REGRESSION:
+            raise Invalid("/task", "what-ifs are told of streams whose labels are classes")
         for alternative in wanted:
             alternative.of(past.config, past.config.model)
         view = past.view

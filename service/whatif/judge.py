@@ -40,7 +40,6 @@ class Judge:
         self._replays = replays
         self._step = step
         self._scale = Scale(past.view)
-        self._price = past.config.budget.price
 
     @property
     def now(self) -> Finding:
@@ -49,7 +48,18 @@ class Judge:
         if found.reason is not None:
             return Finding("now", reason=found.reason)
         return Finding(
-            "now", found.accuracy, found.low, found.high, 0.0, 0.0, 0.0, self._scale.macro_f1, bought, self._money(bought), 1.0, exact=True
+            "now",
+            found.accuracy,
+            found.low,
+            found.high,
+            0.0,
+            0.0,
+            0.0,
+            self._scale.macro_f1,
+            bought,
+            _money(bought, self._past.config),
+            1.0,
+            exact=True,
         )
 
     def find(self, alternative: Alternative) -> Finding:
@@ -88,8 +98,8 @@ class Judge:
         return self._finding(alternative, bounds, found, support, exact=True)
 
     def _finding(self, alternative: Alternative, bounds: Bounds, found: Figures, support: float, *, exact: bool) -> Finding:
-        labels = round(found.labels)
-        return Finding(alternative.words, *bounds, found.macro_f1, labels, self._money(labels), support, exact)
+        labels, config = round(found.labels), alternative.of(self._past.config, self._past.config.model)
+        return Finding(alternative.words, *bounds, found.macro_f1, labels, _money(labels, config), support, exact)
 
     def _replayed(self, kind: type[Replay], alternative: Alternative, number: int, **options: Any) -> Run:
         return self._run(kind, alternative, chance=random.Random(number) if number else None, **options)
@@ -126,8 +136,9 @@ class Judge:
     def _accuracy(self) -> float:
         return self._scale.now.accuracy or 0.0
 
-    def _money(self, labels: int) -> float | None:
-        return None if self._price is None else price_of(labels, self._price)
+
+def _money(labels: int, config: StreamConfig) -> float | None:
+    return None if config.budget.price is None else price_of(labels, config.budget.price)
 
 
 def _support(runs: Sequence[Run]) -> float:

@@ -14,6 +14,7 @@ from service.core.evaluation import Evidence, Traffic, View
 from service.core.evaluation.evidence import NO_ROW
 from service.core.evaluation.view import whole
 from service.core.events import Asked, Checkpoint, Configured, Event, Expired, Labelled, Mark
+from service.core.records import CHOSEN
 from service.export.data import standing
 
 Located = tuple[int, Event]
@@ -91,7 +92,8 @@ class Past:
 
     def _ask(self, seq: int, event: Asked) -> None:
         sample = self._queries.samples[event.sample_id]
-        if sample.asked_seq == seq:
+        # What was chosen without a coin is no part of what a coin would have asked: its label teaches like one that came along.
+        if sample.asked_seq == seq and event.decision.query.reason not in CHOSEN:
             sample.row = self.evidence.ask(event)
             if not sample.withdrawn:
                 self.moments.append(Question(event, None, sample.row))

@@ -16,8 +16,6 @@ from service.core.measures import Plain
 from service.core.measures.base import Unmoved
 from service.simulate.plan import model_of
 
-LEARNS_ONLY = frozenset({"model", "classes", "slices", "labels", "retention"})  # parts that change no question
-
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -42,8 +40,8 @@ class Alternative(NamedTuple):
 
     @property
     def same_questions(self) -> bool:
-        """Whether nothing that decides about questions would be otherwise."""
-        return set(self.patch) <= LEARNS_ONLY
+        """Whether nothing but the model would be otherwise: then it learns the answers to the questions that were asked."""
+        return self.patch.keys() <= {"model"}
 
     def of(self, config: StreamConfig, model: ModelSpec) -> StreamConfig:
         """A configuration of the stream's past under this patch, with `model` from the start unless the patch names one.
