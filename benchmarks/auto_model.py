@@ -25,7 +25,7 @@ from service.simulate import queried
 SINGLE = ("logistic", "knn", "naive-bayes", "hoeffding-tree", "hoeffding-adaptive-tree")
 RATE, SEEDS = 0.05, 3
 IN_THE_MEAN, ON_EACH = 1.0, 2.0  # points
-SHORT_STREAMS = ("bananas", "image-segments", "phishing", "sine")
+SHORT_STREAMS = ("bananas", "image-segments", "phishing")
 SHORT_ROWS, SHORT_SEEDS = 3_000, 2
 
 
