@@ -27,6 +27,7 @@ from benchmarks.parallel import PROCESSES, pin_hash_seed
 ERROR = 0.03  # expected calibration error, on the mean of streams
 COVERAGE = (0.93, 0.98)
 COST = -0.5  # points of accuracy, on the mean of streams
+SLACK = 1.5  # times the calibration error, and points besides the cost, that a short run may miss a bar by
 BETTER = 0.02  # by which a caller's model is clearly better
 CLEAR = 0.01  # p
 SURE = ("overconfident", "overconfident-forest")
@@ -60,7 +61,7 @@ def grouped(found: Found, part: str) -> dict[tuple[str, str], list[Any]]:
     return groups
 
 
-def calibration(found: Found) -> tuple[Table, list[str]]:
+def calibration(found: Found, *, short: bool) -> tuple[Table, list[str]]:
     """Calibration errors, and confidences of what was asked and of everything."""
     table = Table("Caller", "Stream", "Labels", "ECE before", "after", "Confidence asked", "of all", title=f"After {LABELS} labels")
     after: dict[str, list[float]] = defaultdict(list)
@@ -76,7 +77,7 @@ def calibration(found: Found) -> tuple[Table, list[str]]:
             wrong.append(f"{caller} on {stream}: questions are about what it is sure of")
     for caller, errors in after.items():
         table.add_row(caller, "mean", "", "", f"{fmean(errors):.3f}", "", "", style="bold")
-        if fmean(errors) >= ERROR:
+        if fmean(errors) >= ERROR * (SLACK if short else 1.0):
             wrong.append(f"{caller}: the calibration error is {fmean(errors):.3f} after {LABELS} labels")
     return table, wrong
 
@@ -97,7 +98,7 @@ def windows(found: Found, *, short: bool) -> tuple[Table, list[str]]:
     return table, wrong
 
 
-def stacking(found: Found) -> tuple[Table, list[str]]:
+def stacking(found: Found, *, short: bool) -> tuple[Table, list[str]]:
     """What probabilities add or cost, and whether they help where the caller's model is better."""
     table = Table("Caller", "Stream", "Caller's accuracy", "Without", "With", "Gain, points", title="As evidence, at 5 % labels")
     gains: dict[str, list[float]] = defaultdict(list)
@@ -112,12 +113,13 @@ def stacking(found: Found) -> tuple[Table, list[str]]:
         table.add_row(caller, stream, f"{own:.1%}", f"{plain:.1%}", f"{stacked:.1%}", f"[{colour}]{gain:+.2f}[/]")
     for caller, some in gains.items():
         table.add_row(caller, "mean", "", "", "", f"{fmean(some):+.2f}", style="bold")
-    wrong = [f"{caller} costs {-fmean(some):.2f} points on the mean" for caller, some in gains.items() if fmean(some) < COST]
+    least = COST - (SLACK if short else 0.0)
+    wrong = [f"{caller} costs {-fmean(some):.2f} points on the mean" for caller, some in gains.items() if fmean(some) < least]
     p = float(ttest_1samp(better, 0.0).pvalue) if len(better) > 1 else 1.0
     table.caption = (
         f"where the caller's model is {100 * BETTER:.0f} points better: {fmean(better or [0.0]):+.2f} (p = {p:.2g}, {len(better)})"
     )
-    if len(better) > 1 and not (fmean(better) > 0.0 and p < CLEAR):
+    if len(better) > 1 and not (fmean(better) > 0.0 and (short or p < CLEAR)):
         wrong.append("a better model does not help clearly")
     return table, wrong
 
@@ -126,11 +128,11 @@ def told(found: Found, *, short: bool) -> Iterator[tuple[Table, list[str]]]:
     """The table and the complaints of every part that was run."""
     parts = {job.part for job in found}
     if "calibration" in parts:
-        yield calibration(found)
+        yield calibration(found, short=short)
     if "windows" in parts:
         yield windows(found, short=short)
     if "stacking" in parts:
-        yield stacking(found)
+        yield stacking(found, short=short)
 
 
 def main() -> int:
