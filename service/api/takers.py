@@ -20,6 +20,7 @@ from service.core.features import check_features, check_id, check_labeler, label
 from service.flow import Flow, Incoming, Learned
 
 _decode: Callable[[bytes], SampleIn] = msgspec.json.Decoder(SampleIn).decode
+_NONE: Mapping[str, int] = MappingProxyType({})
 _decode_embedded: Callable[[bytes], EmbeddedSampleIn] = msgspec.json.Decoder(EmbeddedSampleIn).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -105,7 +106,7 @@ def _sample_of(
     body: bytes,
     decode: Callable[[bytes], SampleIn] = _decode,
     shape: type[SampleIn] = SampleIn,
-    embeddings: Mapping[str, int] = MappingProxyType({}),
+    embeddings: Mapping[str, int] = _NONE,
 ) -> SampleIn:
     try:
         sample = decode(body)
@@ -118,7 +119,7 @@ def _sample_of(
     return sample
 
 
-def _strictly(body: bytes, shape: type[Shape], embeddings: Mapping[str, int]) -> Shape:
+def _strictly(body: bytes, shape: type[Shape], embeddings: Mapping[str, int] = _NONE) -> Shape:
     plain = plain_json(body)
     features = plain.get("features") if isinstance(plain, dict) else None
     if isinstance(features, dict):
