@@ -21,6 +21,7 @@ from service.core.stated import check_stated
 from service.flow import Flow, Incoming, Learned
 
 _decode: Callable[[bytes], SampleIn] = msgspec.json.Decoder(SampleIn).decode
+_NONE: Mapping[str, int] = MappingProxyType({})
 _decode_embedded: Callable[[bytes], EmbeddedSampleIn] = msgspec.json.Decoder(EmbeddedSampleIn).decode
 _encode = msgspec.json.Encoder().encode
 _ESCAPE = ord("\\")  # a byte is found in a tenth of the time of a text of one
@@ -112,7 +113,7 @@ def _sample_of(
     body: bytes,
     decode: Callable[[bytes], SampleIn] = _decode,
     shape: type[SampleIn] = SampleIn,
-    embeddings: Mapping[str, int] = MappingProxyType({}),
+    embeddings: Mapping[str, int] = _NONE,
 ) -> SampleIn:
     try:
         sample = decode(body)
@@ -134,7 +135,7 @@ def _is_plain(body: bytes, sample: SampleIn, keys: int) -> bool:
     return body.count(b":") in (keys, keys + _colons(sample))
 
 
-def _strictly(body: bytes, shape: type[Shape], embeddings: Mapping[str, int] = MappingProxyType({})) -> Shape:
+def _strictly(body: bytes, shape: type[Shape], embeddings: Mapping[str, int] = _NONE) -> Shape:
     plain = plain_json(body)
     features = plain.get("features") if isinstance(plain, dict) else None
     if isinstance(features, dict):

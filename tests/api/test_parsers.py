@@ -113,7 +113,11 @@ def test_strict_json_refuses_a_key_that_stands_twice_and_nothing_else(text):
 
 
 class Agreeing:
-    """A flow that has the same answer to every sample."""
+    """A flow that has the same answer to every sample; its stream `e` declares embeddings."""
+
+    def embeddings(self, stream):
+        """The lengths of a stream's embeddings."""
+        return {"a": 2, "x": 1} if stream == "e" else {}
 
     def embeddings(self, stream):
         """None are declared."""
@@ -186,7 +190,8 @@ def test_any_bytes_are_taken_or_refused_by_name(body, media_type, headers):
     with contextlib.suppress(AskwhenError):
         for parcel in opened(media_type.decode(), headers, body):
             if not isinstance(parcel, Acknowledged):
-                with contextlib.suppress(AskwhenError):
-                    assert takers.sample("s", parcel)
-                with contextlib.suppress(AskwhenError):
-                    takers.label("s", parcel).close()
+                for stream in ("s", "e"):
+                    with contextlib.suppress(AskwhenError):
+                        assert takers.sample(stream, parcel)
+                    with contextlib.suppress(AskwhenError):
+                        takers.label(stream, parcel).close()
