@@ -119,10 +119,6 @@ class Agreeing:
         """The lengths of a stream's embeddings."""
         return {"a": 2, "x": 1} if stream == "e" else {}
 
-    def embeddings(self, stream):
-        """None are declared."""
-        return {}
-
     def label_text(self, stream, value):
         """Labels are classes."""
         return label_text(value)
