@@ -17,6 +17,7 @@ from service.core.batch import Rows, Table, pick
 from service.core.errors import Conflict
 from service.core.events import NOWHERE, Asked, Origin
 from service.core.features import Features
+from service.core.noticing import Noticing
 from service.core.pool import Passed
 from service.core.records import Decision, Prediction, Reason
 from service.core.stated import Probabilities
@@ -202,7 +203,7 @@ def _check_walkable(live: Live) -> None:
         raise Conflict("numbers have no decision boundary to make samples at; use pool/select")
     if learner.taught.relays:
         raise Conflict("samples cannot be made here: only your own model can say where its boundary is; use pool/select")
-    if reads_text(learner.config.model):
+    if reads_text(learner.config.model) or (isinstance(learner.vectoriser, Noticing) and learner.vectoriser.texts):
         raise Conflict("samples of texts cannot be made: there is nothing between two sentences; use pool/select")
     if len(learner.taught.classes) < 2:  # noqa: PLR2004 - there is no boundary yet
         raise Conflict("the model knows fewer than two classes, so there is no boundary to walk to; answer some questions first")

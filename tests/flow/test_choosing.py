@@ -246,12 +246,32 @@ async def test_texts_and_ignorance_are_refused(build):
     """There is nothing between two sentences, and no boundary before two classes are known."""
     house = build()
     await house.administration.put("s", {"model": {"type": "text"}})
+    await house.administration.put("noticed", {})
+    await house.flow.observe("noticed", "a", {"note": "the parcel never came and nobody answers"})
     await house.administration.put("t", {})
 
-    with pytest.raises(Conflict, match="texts"):
-        await house.engine.choosing.synthesise("s", 1, ask=True)
+    for stream in ("s", "noticed"):
+        with pytest.raises(Conflict, match="texts"):
+            await house.engine.choosing.synthesise(stream, 1, ask=True)
     with pytest.raises(Conflict, match="fewer than two classes"):
         await house.engine.choosing.synthesise("t", 1, ask=True)
+
+
+async def test_where_there_is_no_boundary_nothing_is_made(build):
+    """Numbers have none, and where a model of the caller's own has its boundary only that model knows; a batch is picked all the same."""
+    house = build()
+    await house.administration.put("n", {"task": "regression", "budget": {"rate": 0.0, "burst": 20}})
+    await house.administration.put("e", {"model": {"type": "external"}, "budget": {"rate": 0.0, "burst": 20}})
+    for number in range(40):
+        house.engine.streams["n"].pool.offer(f"{number}", {"x": float(number)}, 0.5, 0.0)
+        house.engine.streams["e"].pool.offer(f"{number}", {}, 0.5, 0.0, probabilities={"a": number / 40, "b": 1.0 - number / 40})
+
+    for stream, why in (("n", "numbers"), ("e", "your own model")):
+        with pytest.raises(Conflict, match=why):
+            await house.engine.choosing.synthesise(stream, 1, ask=True)
+        asked = (await house.engine.choosing.select(stream, 5)).asked
+        assert len(asked) == 5
+    assert all(item.event.probabilities for item in asked)
 
 
 async def test_what_was_made_of_an_erased_sample_is_erased(build):
