@@ -44,6 +44,12 @@ demo: setup  ## Show the service at work, from start to report
 serve: setup  ## Start the service
 	$(BIN)/askwhen serve $(ARGS)
 
+# ARGS="orders.csv --label verdict --report orders.html" simulates a file of your own.
+.PHONY: simulate
+simulate: setup  ## Compare query rules and budgets on a labelled file
+	@mkdir -p askwhen-demo
+	$(BIN)/askwhen simulate $(or $(ARGS),.venv/lib/python3*/site-packages/river/datasets/phishing.csv.gz --price 0.4 --report askwhen-demo/simulate.html)
+
 .PHONY: test
 test: lint types imports coverage  ## All gates: lint, types, imports, tests with their coverage
 
@@ -85,9 +91,75 @@ lock:  ## Write the locks anew from pyproject.toml
 	$(COMPILE) --extra dev --output-file requirements-dev.lock $(ARGS)
 	$(COMPILE) --extra parquet --extra build --constraint requirements-dev.lock --output-file requirements.lock $(ARGS)
 
+# Campaigns and benchmarks, in the order of benchmarks/README.md.
+.PHONY: value
+value: setup  ## Compare the default with random asking at the same number of labels
+	$(PY) -m benchmarks.value $(ARGS)
+
+# Without ARGS it writes the tables and the figure of the documents anew.
+.PHONY: label-efficiency
+label-efficiency: setup  ## Compare the default rule with the peers' own code at the same number of labels
+	$(PY) -m benchmarks.label_efficiency $(if $(ARGS),$(ARGS),--markdown benchmarks/label-efficiency.md --figure benchmarks/label-efficiency.png)
+
+.PHONY: against-margin
+against-margin: setup  ## Compare measures with the default's at the same number of labels
+	$(PY) -m benchmarks.against_margin $(ARGS)
+
+.PHONY: rules-win
+rules-win: setup  ## Show on which streams measures beat random asking, and on which not
+	$(PY) -m benchmarks.where_rules_win $(ARGS)
+
+.PHONY: rule-cost
+rule-cost: setup  ## Measure what every rule costs with every measure, beside scikit-activeml
+	$(PY) -m benchmarks.rule_cost $(ARGS)
+
+.PHONY: auto-rule
+auto-rule: setup  ## Compare the rule auto with every other one at the same number of labels
+	$(PY) -m benchmarks.auto_rule $(ARGS)
+
+.PHONY: auto-model
+auto-model: setup  ## Compare the default model, which chooses by itself, with the best single one in hindsight
+	$(PY) -m benchmarks.auto_model $(ARGS)
+
+.PHONY: external
+external: setup  ## Measure what a model of the caller's own is worth: calibration, estimated accuracy, evidence
+	$(PY) -m benchmarks.external $(ARGS)
+
+.PHONY: embeddings
+embeddings: setup  ## Measure what embeddings cost beside nine scalars, and what embedding a text is worth
+	$(PY) -m benchmarks.embeddings $(ARGS)
+
+.PHONY: regression
+regression: setup  ## Compare measures with random asking where labels are numbers, and check intervals
+	$(PY) -m benchmarks.regression $(ARGS)
+
+.PHONY: pool
+pool: setup  ## Compare batches from the pool with random ones, and check samples made near the boundary
+	$(PY) -m benchmarks.pool $(ARGS)
+
+.PHONY: initial-training
+initial-training: setup  ## Show what imported labels are worth, and the start-up grant after them
+	$(PY) -m benchmarks.initial_training $(ARGS)
+
+.PHONY: estimates
+estimates: setup  ## Measure whether estimates of accuracy hold what they claim
+	$(PY) -m benchmarks.estimates $(ARGS)
+
+.PHONY: what-if
+what-if: setup  ## Measure whether what-ifs hold what real runs give
+	$(PY) -m benchmarks.what_if $(ARGS)
+
 .PHONY: budget-check
 budget-check: setup  ## Prove the label budget on many streams and rules
 	$(PY) -m benchmarks.budget_check $(ARGS)
+
+.PHONY: starvation
+starvation: setup  ## Show that no stream stops asking
+	$(PY) -m benchmarks.starvation $(ARGS)
+
+.PHONY: determinism
+determinism: setup  ## Compare replays of one log bit by bit
+	$(PY) -m benchmarks.determinism $(ARGS)
 
 .PHONY: kill-loop
 kill-loop: setup  ## Kill the server ROUNDS times at random and audit what it remembers
@@ -102,6 +174,10 @@ fuzz: setup  ## Send thousands of generated requests that OpenAPI allows, and th
 loadtest: setup  ## Drive a day of traffic through the API, then look for the ceiling
 	$(PY) -m loadtest.run $(if $(URL),--url $(URL)) $(ARGS)
 
+.PHONY: bench
+bench: setup  ## Measure the speed of the HTTP edge against its bars (needs wrk and two idle cores)
+	$(PY) -m benchmarks.edge $(ARGS)
+
 .PHONY: startup
 startup: setup  ## Time starts over a log of 100,000 labels
 	$(PY) -m benchmarks.startup $(ARGS)
@@ -110,84 +186,10 @@ startup: setup  ## Time starts over a log of 100,000 labels
 memory: setup  ## Watch the memory of a server with 100 streams under load
 	$(PY) -m benchmarks.memory $(ARGS)
 
-.PHONY: starvation
-starvation: setup  ## Show that no stream stops asking
-	$(PY) -m benchmarks.starvation $(ARGS)
-
-.PHONY: determinism
-determinism: setup  ## Compare replays of one log bit by bit
-	$(PY) -m benchmarks.determinism $(ARGS)
-
-.PHONY: value
-value: setup  ## Measure what a label is worth under each rule
-	$(PY) -m benchmarks.value $(ARGS)
-
-.PHONY: auto-model
-auto-model: setup  ## Compare the default, which chooses a model by itself, with the best single model in hindsight
-	$(PY) -m benchmarks.auto_model $(ARGS)
-
-.PHONY: rule-cost
-rule-cost: setup  ## Measure what every rule costs with every measure, beside scikit-activeml where it is installed
-	$(PY) -m benchmarks.rule_cost $(ARGS)
-
-.PHONY: rules-win
-rules-win: setup  ## Show on which streams measures beat random asking, and on which not
-	$(PY) -m benchmarks.where_rules_win $(ARGS)
-
-.PHONY: pool
-pool: setup  ## Compare batches from the pool with random ones, and check samples made near the boundary
-	$(PY) -m benchmarks.pool $(ARGS)
-
-.PHONY: against-margin
-against-margin: setup  ## Compare measures with the default's at the same number of labels
-	$(PY) -m benchmarks.against_margin $(ARGS)
-
-.PHONY: regression
-regression: setup  ## Compare measures with random asking where labels are numbers, and check intervals
-	$(PY) -m benchmarks.regression $(ARGS)
-
-.PHONY: auto-rule
-auto-rule: setup  ## Compare the rule auto with every other one at the same number of labels
-	$(PY) -m benchmarks.auto_rule $(ARGS)
-
-# Without ARGS it writes the tables and the figure of the documents anew.
-.PHONY: label-efficiency
-label-efficiency: setup  ## Compare the default rule with the peers' own code at the same number of labels
-	$(PY) -m benchmarks.label_efficiency $(if $(ARGS),$(ARGS),--markdown benchmarks/label-efficiency.md --figure benchmarks/label-efficiency.png)
-
-# ARGS="orders.csv --label verdict --report orders.html" simulates a file of your own.
-.PHONY: simulate
-simulate: setup  ## Compare query rules and budgets on a labelled file
-	@mkdir -p askwhen-demo
-	$(BIN)/askwhen simulate $(or $(ARGS),.venv/lib/python3*/site-packages/river/datasets/phishing.csv.gz --price 0.4 --report askwhen-demo/simulate.html)
-
-.PHONY: embeddings
-embeddings: setup  ## Measure what embeddings cost beside nine scalars, and what embedding a text is worth
-	$(PY) -m benchmarks.embeddings $(ARGS)
-
-.PHONY: estimates
-estimates: setup  ## Measure whether estimates of accuracy hold what they claim
-	$(PY) -m benchmarks.estimates $(ARGS)
-
-.PHONY: what-if
-what-if: setup  ## Measure whether what-ifs hold what real runs give
-	$(PY) -m benchmarks.what_if $(ARGS)
-
-.PHONY: external
-external: setup  ## Measure what a model of the caller's own is worth: its calibration, its accuracy as estimated, its word as evidence
-	$(PY) -m benchmarks.external $(ARGS)
-
-.PHONY: initial-training
-initial-training: setup  ## Show what labels that are there already are worth, and the start-up grant after them
-	$(PY) -m benchmarks.initial_training $(ARGS)
-
+# As root, with Debian's buildah, debootstrap and bubblewrap.
 .PHONY: image-check
-image-check: setup  ## Build the image and run it, confined, without a Docker engine (root; Debian's buildah, debootstrap, bubblewrap)
+image-check: setup  ## Build the image and run it, confined, without a Docker engine
 	$(PY) -m benchmarks.image.check
-
-.PHONY: bench
-bench: setup  ## Measure the speed of the HTTP edge against its bars (needs wrk and two idle cores)
-	$(PY) -m benchmarks.edge $(ARGS)
 
 .PHONY: clean
 clean:  ## Remove .venv, caches and build results; data folders stay

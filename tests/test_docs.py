@@ -20,7 +20,9 @@ from service.core.measures import INFORMED, MEASURES, NUMERIC
 from service.core.rules import RULES
 from service.settings import Settings
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "benchmarks/README.md")]
+README = (ROOT / "README.md").read_text()
 FREE = {"probabilities"}  # objects whose keys are the user's own
 
 
@@ -168,14 +170,49 @@ def test_every_command_is_in_the_table():
     assert table == commands
 
 
-@pytest.mark.parametrize("page", ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "benchmarks/README.md"])
-def test_links_lead_somewhere(page):
-    """Every relative link of the documents is a file of the repository."""
-    root = Path(__file__).parent.parent
-    content = (root / page).read_text()
-    targets = [target for target in re.findall(r"\]\(([^)#:]+)\)", content) if not target.startswith("http")]
+def outside_blocks(page):
+    """A document's lines that are not in a block of code."""
+    return re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE).splitlines()
 
-    assert [target for target in targets if not (root / page).parent.joinpath(target).exists()] == []
+
+def anchors(page):
+    """What a document's headings can be linked by, as GitHub makes it of them."""
+    headings = [line.lstrip("# ").lower() for line in outside_blocks(page) if line.startswith("#")]
+    return {re.sub(r"[^\w\- ]", "", heading).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page):
+    """Every relative link of the documents is a file of the repository and, where it names one, a heading of it."""
+    links = re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", "\n".join(outside_blocks(page)))
+    targets = [((page.parent / path).resolve() if path else page, anchor) for path, anchor in links]
+
+    assert [path for path, _ in targets if not path.exists()] == []
+    assert [(path, anchor) for path, anchor in targets if anchor and anchor not in anchors(path)] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_prose_fits_the_line(page):
+    """Lines of prose have 140 characters at most; tables and blocks of code have what they need."""
+    assert [line for line in outside_blocks(page) if len(line) > 140 and not line.lstrip().startswith("|")] == []
+
+
+def test_every_module_is_on_the_map():
+    """ARCHITECTURE.md names every module and package of the service and of its core."""
+    content = (ROOT / "ARCHITECTURE.md").read_text()
+    modules = {
+        path.stem for folder in ("service", "service/core") for path in (ROOT / folder).iterdir() if path.suffix == ".py" or path.is_dir()
+    }
+
+    assert {name for name in modules if not name.startswith("__") and not re.search(rf"\b{name}\b", content)} == set()
+
+
+def test_every_campaign_is_in_the_table_and_in_the_makefile():
+    """In the same order, so that what is in one place is found in the other."""
+    table = re.findall(r"^\| `make ([a-z-]+)`", (ROOT / "benchmarks" / "README.md").read_text(), re.MULTILINE)
+    targets = re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+    assert table == targets[targets.index(table[0]) : targets.index("clean")]
 
 
 def test_every_rule_and_measure_is_in_the_tables():
