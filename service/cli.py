@@ -16,12 +16,14 @@ from rich.table import Table
 from service import __version__
 from service.core.errors import AskwhenError
 from service.keys_cli import app as keys
-from service.options import Data, share
+from service.options import Data
 from service.settings import CallerSettings, Settings, load
+from service.simulate_cli import simulate
 from service.whatif_cli import whatif
 
 app = typer.Typer(name="askwhen", no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 app.add_typer(keys)
+app.command()(simulate)
 app.command()(whatif)
 _console = Console()
 _errors = Console(stderr=True)
@@ -151,85 +153,6 @@ def demo(
     from service.demo import command
 
     raise typer.Exit(command.demo(command.Options(dataset, keep, out, limit, rate, seed)))
-
-
-@app.command()
-def simulate(
-    file: Annotated[
-        Path, typer.Argument(help="Labelled samples in the order of the stream: .csv, .jsonl (either may be gzipped) or .parquet.")
-    ],
-    label: Annotated[
-        str | None, typer.Option(help="Column of the labels (default: label, target, class or y, else the last).", show_default=False)
-    ] = None,
-    model: Annotated[
-        str,
-        typer.Option(
-            help="Model: a name of the catalogue, or JSON as under `model` in a stream's configuration (default: the task's).",
-            show_default=False,
-        ),
-    ] = "",
-    rule: Annotated[list[str] | None, typer.Option(help="Query rule, repeatable (default: all).", show_default=False)] = None,
-    measure: Annotated[str, typer.Option(help="Measure of utility (default: the task's).", show_default=False)] = "",
-    budget: Annotated[
-        list[float] | None,
-        typer.Option(
-            parser=share,
-            metavar="RATE",
-            help="Share of the samples that may be asked, repeatable (default: 1, 2, 5, 10 %).",
-            show_default=False,
-        ),
-    ] = None,
-    delay: Annotated[int, typer.Option(min=0, max=10**9, help="Samples by which a label comes late.")] = 0,
-    lost: Annotated[float, typer.Option(parser=share, metavar="SHARE", help="Share of the questions that nobody answers.")] = 0.0,
-    seed: Annotated[list[int] | None, typer.Option(help="Seed, repeatable (default: 0, 1, 2).", show_default=False)] = None,
-    exploration: Annotated[
-        float | None,
-        typer.Option(
-            parser=share, metavar="SHARE", help="Share of the budget that is asked at random (default: the service's).", show_default=False
-        ),
-    ] = None,
-    price: Annotated[float | None, typer.Option(min=0, max=10**9, help="Price of a label.", show_default=False)] = None,
-    json: Annotated[Path | None, typer.Option(help="Write a record a run: an array, or lines for .jsonl.", show_default=False)] = None,
-    report: Annotated[
-        Path | None, typer.Option(help="Write a page with plots: one HTML file that needs no network.", show_default=False)
-    ] = None,
-    rows: Annotated[
-        int | None, typer.Option(min=2, help="Rows to read (default: 200,000, of wide files fewer).", show_default=False)
-    ] = None,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, max=256, help="Processes side by side (default: one a core).", show_default=False)
-    ] = None,
-    task: Annotated[
-        Literal["classification", "regression"] | None,
-        typer.Option(help="Whether labels are classes or numbers (default: as they look).", show_default=False),
-    ] = None,
-) -> None:
-    """Tell what each query rule and budget would have bought on a labelled file, and which to take.
-
-    Every run goes through the whole file as the service would: a sample is predicted, perhaps asked about, and then learned. Accuracy
-    counts all samples. Exits with 2 if there was nothing to work with.
-    """
-    from service.simulate import command, plan
-
-    options = plan.Options(
-        file,
-        label,
-        model,
-        rule or (),
-        measure,
-        budget or plan.BUDGETS,
-        delay,
-        lost,
-        seed or plan.SEEDS,
-        exploration,
-        price,
-        json,
-        report,
-        rows,
-        jobs,
-        task,
-    )
-    raise typer.Exit(command.simulate(options))
 
 
 @app.command()

@@ -10,36 +10,19 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-import msgspec
-
+from service.admission import Incoming, check_class, check_stated, check_there, objection
 from service.asking import Answer, Asking, Reserved
-from service.core.config import MAX_CLASSES
-from service.core.errors import Conflict, Invalid, UnknownSample, UnknownStream
+from service.core.errors import Conflict, UnknownSample
 from service.core.events import NOWHERE, Event, Labelled, Origin, Retracted
 from service.core.features import Features
 from service.core.records import Decision, Outcome
-from service.core.stated import EXTERNAL, Probabilities, check_fits
-from service.core.tasks import REGRESSION, text_of
+from service.core.stated import EXTERNAL, Probabilities
+from service.core.tasks import text_of
 from service.erasure import Erasure, refuse_erased
-from service.holdings import Held, Holdings, content, not_held, same
+from service.holdings import Held, Holdings, not_held, same
 from service.journal import Committed, Journal, folded
 from service.ports import Clock, Log, Observer
 from service.streams import Live, Memory, Streams
-
-
-class Incoming(msgspec.Struct, frozen=True, gc=False):
-    """A sample that came in; without an id it gets one, and is not remembered unless it is asked."""
-
-    id: str | None
-    features: Features
-    origin: Origin = NOWHERE
-    probabilities: Probabilities | None = None
-
-    @property
-    def content(self) -> Features:
-        """All by which another sample of the same id is told from this one."""
-        return content(self.features, self.probabilities)
-
 
 Answered = Answer | Awaitable[Answer] | Exception
 
@@ -96,7 +79,7 @@ class Flow:
         """
         live = self._streams[stream]
         if sample.probabilities is not None or live.learner.config.model.type == EXTERNAL:
-            _check_stated(live, sample.probabilities)
+            check_stated(live, sample.probabilities)
         return self._answer(live, sample)
 
     def answers_to(self, stream: str, samples: Sequence[Incoming]) -> list[Answered]:
@@ -111,7 +94,7 @@ class Flow:
         external = live.learner.config.model.type == EXTERNAL
         for sample in samples:
             sample_id = sample.id
-            if (sample.probabilities is not None or external) and (wrong := _objection(live, sample)) is not None:
+            if (sample.probabilities is not None or external) and (wrong := objection(live, sample)) is not None:
                 answers += self._decided(live, fresh)
                 fresh = {}
                 answers.append(wrong)
@@ -161,7 +144,7 @@ class Flow:
             decision, seconds = self._decide(live, sample_id, sample)
             if not decision.query.ask:
                 return self._answered(live, decision, sample, seconds)
-            _check_there(live)
+            check_there(live)
             reserved = self._reserve(live, decision, sample)
             return await asyncio.shield(self._asked(live, reserved, sample, seconds, _nothing))
 
@@ -222,7 +205,7 @@ class Flow:
         return Answer(decision, replayed=True)
 
     def _append(self, live: Live, event: Event) -> "asyncio.Future[Committed]":
-        _check_there(live)
+        check_there(live)
         return self._journal.append(live.name, event)
 
     # --- labels --------------------------------------------------------------------------------------------------------------
@@ -248,10 +231,10 @@ class Flow:
             known = live.learner.queries.foresee(sample_id, label, labeler)
             if known is not None:
                 return self._told(live, sample_id, Learned(known, live.learner.version, rebuilding=bool(live.learner.rebuild_from)))
-            _check_class(live, label)
+            check_class(live, label)
             raw, stated, brought = await self._holdings.content_of(live, sample_id, features, probabilities)
             if brought:
-                _check_stated(live, stated)
+                check_stated(live, stated)
             event = live.learner.answer(
                 sample_id, label, labeler, raw, self._clock(), brought=brought, labeled_at=labeled_at, probabilities=stated
             )
@@ -299,34 +282,5 @@ class Flow:
         return await self._holdings.about(self._streams[stream], sample_id)
 
 
-def _check_there(live: Live) -> None:
-    if live.dropped:
-        message = f"the stream {live.name!r} was deleted"
-        raise UnknownStream(message)
-
-
 def _nothing() -> None:
     pass
-
-
-def _check_stated(live: Live, probabilities: Probabilities | None) -> None:
-    config = live.learner.config
-    if config.task == REGRESSION and probabilities is not None:
-        raise Invalid("/probabilities", "a regression stream takes no probabilities")
-    check_fits(probabilities, config.model.type, config.classes)
-
-
-def _objection(live: Live, sample: Incoming) -> Invalid | None:
-    try:
-        _check_stated(live, sample.probabilities)
-    except Invalid as error:
-        return error
-    return None
-
-
-def _check_class(live: Live, label: str) -> None:
-    declared, known = live.learner.config.classes, live.learner.taught.classes
-    if declared is not None and label not in declared:
-        raise Invalid("/label", f"{label!r} is none of the stream's classes: {', '.join(map(repr, declared[:20]))}")
-    if len(known) >= MAX_CLASSES and label not in known:
-        raise Invalid("/label", f"the stream has {MAX_CLASSES} classes already")

@@ -1,8 +1,7 @@
 """The ASGI app: edge, paths, errors, documentation. `create_app` takes all it needs; nothing is made at import."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import Any
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
@@ -37,15 +36,6 @@ def create_app(
     refused: Callable[[int], None] = lambda _: None,
 ) -> Edge:
     """Build the app; `start` runs before the first request, `stop` after the last; `refused` is told the status of every refusal."""
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await start()
-        try:
-            yield
-        finally:
-            await stop()
-
     bounds = limits or Limits()
     takers = Takers(engine.flow)
     turns = Turns()
@@ -55,16 +45,24 @@ def create_app(
         title="askwhen",
         version=__version__,
         summary="Decides what to ask, and learns from every answer.",
-        lifespan=lifespan,
+        lifespan=_lifespan(start, stop),
         redirect_slashes=False,
     )
     errors.install(app, refused)
     Routes(engine, samples, labels, render_metrics, bounds.body).install(app)
     PoolRoutes(engine, bounds.body).install(app)
     generated = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        return complete(generated())
-
-    app.openapi = openapi  # type: ignore[method-assign]
+    app.openapi = lambda: complete(generated())  # type: ignore[method-assign]
     return Edge(app, samples, labels, guard, turns, bounds.requests, refused)
+
+
+def _lifespan(start: Lifespan, stop: Lifespan) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await start()
+        try:
+            yield
+        finally:
+            await stop()
+
+    return lifespan

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from service.api import schemas, text
+from service.api import pool_schemas, schemas, stream_schemas, text
 from service.api.configuration import configuration
 from service.api.envelopes import cloud_event
 from service.api.errors import MEDIA_TYPE, Problem
@@ -41,10 +41,10 @@ _READ = (404, 422)
 _WRITE = (404, 413, 415, 422, 503, 507)
 
 _SHAPES: dict[str, _Shape] = {
-    "put_stream": _Shape(StreamConfig, {200: schemas.StreamOut, 201: schemas.StreamOut}, (409, 413, 415, 422, 503, 507)),
-    "patch_stream": _Shape(dict[str, Any], {200: schemas.StreamOut}, (409, *_WRITE)),
-    "get_stream": _Shape(None, {200: schemas.StreamOut}, _READ),
-    "list_streams": _Shape(None, {200: schemas.StreamsOut}),
+    "put_stream": _Shape(StreamConfig, {200: stream_schemas.StreamOut, 201: stream_schemas.StreamOut}, (409, 413, 415, 422, 503, 507)),
+    "patch_stream": _Shape(dict[str, Any], {200: stream_schemas.StreamOut}, (409, *_WRITE)),
+    "get_stream": _Shape(None, {200: stream_schemas.StreamOut}, _READ),
+    "list_streams": _Shape(None, {200: stream_schemas.StreamsOut}),
     "delete_stream": _Shape(None, {204: None}, (404, 422, 503, 507)),
     "post_samples": _Shape(
         schemas.SampleIn, {200: schemas.SampleOut}, (404, 409, 413, 415, 422, 503), batches=True, headers=("Idempotency-Key", "traceparent")
@@ -57,9 +57,9 @@ _SHAPES: dict[str, _Shape] = {
     "claim_queries": _Shape(schemas.ClaimIn, {200: schemas.QueriesOut}, (404, 413, 415, 422)),
     "skip_query": _Shape(schemas.SkipIn, {200: schemas.LabelOut}, (409, *_WRITE)),
     "release_query": _Shape(schemas.ReleaseIn, {200: schemas.ReleasedOut}, (404, 409, 413, 415, 422)),
-    "get_pool": _Shape(None, {200: schemas.PoolOut}, _READ),
-    "select_from_pool": _Shape(schemas.SelectIn, {200: schemas.SelectOut}, _WRITE),
-    "synthesise": _Shape(schemas.SynthesiseIn, {200: schemas.SynthesiseOut}, (409, *_WRITE)),
+    "get_pool": _Shape(None, {200: pool_schemas.PoolOut}, _READ),
+    "select_from_pool": _Shape(pool_schemas.SelectIn, {200: pool_schemas.SelectOut}, _WRITE),
+    "synthesise": _Shape(pool_schemas.SynthesiseIn, {200: pool_schemas.SynthesiseOut}, (409, *_WRITE)),
     "get_evaluation": _Shape(None, {200: Either(Evaluation, ErrorsEvaluation)}, _READ),
     "catalogue": _Shape(None, {200: dict[str, Any]}),
     "livez": _Shape(None, {200: schemas.Status}),

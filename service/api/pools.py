@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from service.api import schemas, text
 from service.api.bodies import json_body_of
 from service.api.documents import document
-from service.api.schemas import PoolOut, SelectIn, SelectOut, SynthesiseIn, SynthesiseOut, SyntheticOut
+from service.api.pool_schemas import PoolOut, SelectIn, SelectOut, SynthesiseIn, SynthesiseOut, SyntheticOut
 from service.api.strict import parse
 from service.choosing import Made
 from service.core.records import Prediction

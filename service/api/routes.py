@@ -14,7 +14,8 @@ from service.api.bodies import headers_of, json_body_of
 from service.api.documents import document
 from service.api.intake import Intake
 from service.api.replies import Reply
-from service.api.schemas import ClaimIn, ErasedOut, HeldOut, LabelOut, QueriesOut, ReleasedOut, ReleaseIn, SkipIn, StreamOut, StreamsOut
+from service.api.schemas import ClaimIn, ErasedOut, HeldOut, LabelOut, QueriesOut, ReleasedOut, ReleaseIn, SkipIn
+from service.api.stream_schemas import Recalibrated, StreamOut, StreamsOut, Summary, rules_of
 from service.api.strict import parse
 from service.api.takers import label_out
 from service.core.catalogue import describe
@@ -198,7 +199,7 @@ def _name(stream: str) -> str:
 def _stream(live: Live) -> StreamOut:
     learner = live.learner
     budget, trust = learner.budget, learner.taught.recalibration
-    summary = schemas.Summary(
+    summary = Summary(
         created_at=rfc3339(learner.created_at),
         model_version=learner.version,
         classes=learner.taught.classes,
@@ -211,8 +212,8 @@ def _stream(live: Live) -> StreamOut:
         grant=budget.grant_left,
         rebuilding=bool(learner.rebuild_from),
         answering=learner.taught.choice,
-        rules=schemas.rules_of(learner.mixture()),
-        recalibration=None if trust is None else schemas.Recalibrated(trust.labels, 1.0 / trust.exponent, trust.lapse),
+        rules=rules_of(learner.mixture()),
+        recalibration=None if trust is None else Recalibrated(trust.labels, 1.0 / trust.exponent, trust.lapse),
     )
     return StreamOut(live.name, learner.config, summary)
 

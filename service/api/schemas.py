@@ -1,4 +1,7 @@
-"""The shapes of requests and answers: they decode, encode and document. Nothing of them goes further in than `service.api.routes`."""
+"""The shapes of requests and answers: they decode, encode and document. Nothing of them goes further in than `service.api.routes`.
+
+Those of streams and of pools stand in `stream_schemas` and `pool_schemas`.
+"""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
@@ -6,13 +9,11 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from service.api import text
-from service.core.auto import Choice
-from service.core.config import StreamConfig, invalid_from
+from service.core.config import invalid_from
 from service.core.embeddings import MAX_LENGTH, shown
 from service.core.errors import Invalid
 from service.core.features import MAX_FEATURES, MAX_MAGNITUDE, MAX_NAME, MAX_TEXT
-from service.core.mixture import Mixture
-from service.core.records import Outcome, Prediction, Query
+from service.core.records import Outcome, Query
 from service.core.stated import TOLERANCE
 from service.core.times import rfc3339
 from service.questions import Waiting
@@ -44,7 +45,6 @@ Id = Annotated[str, msgspec.Meta(extra_json_schema=text.ID)]
 Labeler = Annotated[str, msgspec.Meta(extra_json_schema=text.LABELER)]
 Person = Annotated[str, msgspec.Meta(extra_json_schema={**text.LABELER, "minLength": 1})]
 Reason = Annotated[str, msgspec.Meta(extra_json_schema=text.REASON)]
-Batch = Annotated[int, msgspec.Meta(ge=1, le=500)]
 Label = Annotated[Any, msgspec.Meta(extra_json_schema=text.LABEL_OR_NUMBER)]
 # A `Prediction`, or of a regression stream a `Forecast`: no tag tells them apart, which a type would need.
 Said = Annotated[Any, msgspec.Meta(extra_json_schema=text.SAID)]
@@ -214,139 +214,10 @@ class QueriesOut(msgspec.Struct, frozen=True):
     cursor: str | None
 
 
-class PoolOut(msgspec.Struct, frozen=True):
-    """The samples that nobody was asked about and that are kept in memory: how many of at most `size`, and how old the oldest is."""
-
-    samples: int
-    size: int
-    keep: str
-    bytes: int
-    oldest: str | None
-
-
-class SelectIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How many samples of the pool to ask about."""
-
-    n: Batch = 50
-
-
-class SelectOut(msgspec.Struct, frozen=True):
-    """The questions that were asked, in the order in which they were picked; and how many more were not, by reason."""
-
-    queries: list[QueryOut]
-    refused: dict[str, int]
-
-
-class SynthesiseIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How many samples to make near the decision boundary, and whether to ask about them."""
-
-    n: Annotated[int, msgspec.Meta(ge=1, le=100)] = 10
-    ask: bool = True
-
-
-class SyntheticOut(msgspec.Struct, frozen=True):
-    """A sample that never was, made of its two `parents`; `margin` is p1 - p2. It has an id where it was asked about."""
-
-    sample_id: str | None
-    synthetic: Literal[True]
-    features: dict[str, Any]
-    prediction: Prediction
-    margin: float
-    parents: tuple[str, str]
-
-
-class SynthesiseOut(msgspec.Struct, frozen=True):
-    """The samples that were made; and how many more were not, by reason."""
-
-    samples: list[SyntheticOut]
-    refused: dict[str, int]
-
-
-class CandidateOut(msgspec.Struct, frozen=True):
-    """A rule among those that `auto` mixes.
-
-    `weight` is its part of the rule's questions now, `labels` what it brought of the last answers (those that several wanted are shared
-    out), `surprise` how wrong the model was in the mean about what it wants asked, from 0 to 1; null before there are enough answers.
-    """
-
-    weight: float
-    labels: float
-    surprise: float | None
-
-
-class RulesOut(msgspec.Struct, frozen=True):
-    """How the rules stand that `auto` mixes, by the last `answers`, and why.
-
-    `lead` is by how much choosing is more accurate than drawing as many labels would be, `deviation` its standard deviation.
-    """
-
-    candidates: dict[str, CandidateOut]
-    answers: int
-    lead: float
-    deviation: float
-    reason: str
-
-
-class Recalibrated(msgspec.Struct, frozen=True):
-    """How far a model of the caller's own can be trusted, by so many labels.
-
-    Its logits are divided by the `temperature` (above 1: it was too sure), and a share `lapses` of its answers is wrong however sure it is.
-    """
-
-    labels: int
-    temperature: float
-    lapses: float
-
-
-class Summary(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How a stream stands.
-
-    `answering` where its model chooses among several, `rules` where its rule is `auto`, `recalibration` where labels of samples with
-    probabilities were learned.
-    """
-
-    created_at: str
-    model_version: int
-    classes: list[str]
-    seen: int
-    asked: int
-    given_back: int
-    open: int
-    taught: int
-    left: float
-    grant: float
-    rebuilding: bool
-    answering: Choice | None = None
-    rules: RulesOut | None = None
-    recalibration: Recalibrated | None = None
-
-
-class StreamOut(msgspec.Struct, frozen=True):
-    """A stream's effective configuration and how it stands."""
-
-    stream: str
-    config: StreamConfig
-    summary: Summary
-
-
-class StreamsOut(msgspec.Struct, frozen=True):
-    """All streams."""
-
-    streams: list[StreamOut]
-
-
 class Status(msgspec.Struct, frozen=True):
     """The server's word on itself."""
 
     status: Literal["ok", "ready"]
-
-
-def rules_of(mixture: Mixture | None) -> RulesOut | None:
-    """How the rules of a stream stand that mixes several."""
-    if mixture is None:
-        return None
-    candidates = {one.name: CandidateOut(one.weight, one.labels, one.surprise) for one in mixture.standings}
-    return RulesOut(candidates, mixture.answers, mixture.lead, mixture.deviation, mixture.reason)
 
 
 def checked_time(time: str, pointer: str = "/time") -> str:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 import msgspec
 
+from service.admission import Incoming
 from service.api.parcels import Parcel
 from service.api.schemas import EmbeddedLabelIn, EmbeddedSampleIn, LabelIn, LabelOut, SampleIn, SampleOut, checked_time
 from service.api.strict import Shape, plain_json, shaped
@@ -18,7 +19,7 @@ from service.core.errors import Invalid
 from service.core.events import NOWHERE, Origin
 from service.core.features import check_features, check_id, check_labeler
 from service.core.stated import check_stated
-from service.flow import Flow, Incoming, Learned
+from service.flow import Flow, Learned
 
 _decode: Callable[[bytes], SampleIn] = msgspec.json.Decoder(SampleIn).decode
 _NONE: Mapping[str, int] = MappingProxyType({})

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from service.core.columns import ARRAYS
-from service.core.contest import Contest, Standing
+from service.core.contest import Contender, Contest
 from service.core.knowing import is_linear, learn_weighted
 from service.core.tokens import is_word
 
@@ -22,10 +22,10 @@ class Choice(msgspec.Struct, frozen=True):
     model: str
     since: int
     why: str
-    candidates: list[Standing]
+    candidates: list[Contender]
 
 
-class Auto:
+class AutoModel:
     """Candidates that all learn every label; only the leader of their contest predicts, so that a decision costs what one model costs.
 
     `judge` tells the contest what each would have said of a sample whose label was asked for, before any of them learns it. All
@@ -127,7 +127,7 @@ class Auto:
 class Member:
     """A candidate as a model of its own."""
 
-    def __init__(self, auto: Auto, name: str) -> None:
+    def __init__(self, auto: AutoModel, name: str) -> None:
         """Take the candidate's name."""
         self._auto = auto
         self._name = name

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from river import base
 
-from service.core.auto import Auto
+from service.core.auto import AutoModel
 from service.core.columns import Vector
 from service.core.sketch import WIDTH, Sketch
 
@@ -75,7 +75,7 @@ def _learned(member: Any, vector: Vector, code: int) -> None:
         member.learn_one(vector, code)
 
 
-class Evidence:
+class LastLabels:
     """The last `size` labels with the sketches of their vectors: how often each class was seen around a place.
 
     A label weighs exp(-d^2 / (2 s^2)) at distance d, with s the `bandwidth` times the standard deviation of the labelled vectors
@@ -117,13 +117,13 @@ class Evidence:
 
 def has_members(model: Any) -> bool:
     """Whether a model has members of its own: an ensemble, or one that chooses among several."""
-    return isinstance(model, Auto | base.Ensemble)
+    return isinstance(model, AutoModel | base.Ensemble)
 
 
 def members_of(model: Any, companion: Companion | None) -> Sequence[Any]:
     """The members that can be asked: those of the committee beside a model, or its own (River's ensembles are lists of them)."""
     if isinstance(companion, Committee):
         return companion.members
-    if isinstance(model, Auto):
+    if isinstance(model, AutoModel):
         return model.members()
     return list(model) if isinstance(model, base.Ensemble) else ()

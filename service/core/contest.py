@@ -21,7 +21,7 @@ class Takeover(NamedTuple):
     error: float
 
 
-class Standing(msgspec.Struct, frozen=True):
+class Contender(msgspec.Struct, frozen=True):
     """The share of all traffic that a candidate was right about of late, and how many random labels would tell as much.
 
     `accuracy` None: nothing was told yet.
@@ -70,12 +70,12 @@ class Contest:
                 row[other] = _MEMORY * _MEMORY * row[other] + (stakes * stakes if erred != also else 0.0)
         self._settle()
 
-    def standings(self) -> list[Standing]:
+    def standings(self) -> list[Contender]:
         """How each candidate stands, in the order of trust."""
         if not self.judged:
-            return [Standing(name, None, 0.0) for name in self.names]
+            return [Contender(name, None, 0.0) for name in self.names]
         labels = self._weight * self._weight / self._squares
-        return [Standing(name, 1.0 - errors / self._weight, labels) for name, errors in zip(self.names, self._errors, strict=True)]
+        return [Contender(name, 1.0 - errors / self._weight, labels) for name, errors in zip(self.names, self._errors, strict=True)]
 
     def why(self) -> str:
         """Say in a sentence why the leader leads."""

@@ -25,7 +25,7 @@ class Model(Protocol):
 
 
 @runtime_checkable
-class Choosing(Protocol):
+class Judging(Protocol):
     """A model that holds several and answers with one of them."""
 
     def judge(self, x: dict[str, float], y: int, stakes: float) -> None:
@@ -86,7 +86,7 @@ class Knowing:
         The label stands for `stakes` samples. One of a class that no model knows tells nothing of them, nor does one that nobody asked for.
         """
         code = self._codes.get(label)
-        if isinstance(self.model, Choosing) and code is not None and stakes > 0.0:
+        if isinstance(self.model, Judging) and code is not None and stakes > 0.0:
             self.model.judge(vector, code, stakes)
 
     def _sound(self, raw: Any) -> dict[str, float]:

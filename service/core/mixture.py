@@ -22,7 +22,7 @@ _TEMPER: Final = 0.2  # nats of weight a standard deviation of surprise
 _FAR: Final = 3.0  # standard deviations that count
 
 
-class Standing(NamedTuple):
+class RuleShare(NamedTuple):
     """A candidate: its share of the rule's questions, labels that it brought, and how wrong the model was about what it wants."""
 
     name: str
@@ -34,7 +34,7 @@ class Standing(NamedTuple):
 class Mixture(NamedTuple):
     """How the candidates stand after so many answers; `lead` is what choosing gains over drawing, with its standard deviation."""
 
-    standings: list[Standing]
+    standings: list[RuleShare]
     lead: float
     deviation: float
     answers: int
@@ -72,7 +72,7 @@ def held(evidence: Evidence, names: Sequence[str], share: float) -> Mixture:
     surprise, spread = _surprise(ratios, -np.expm1(-rows.losses[spoken]))
     weights = _weights(np.array([name == CHANCE for name in names]), surprise, spread, _drawn(lead, deviation, share))
     parts = (weights * ratios / np.maximum((weights * ratios).sum(axis=1), 1e-12)[:, np.newaxis]).sum(axis=0)
-    standings = map(Standing, names, weights.tolist(), parts.tolist(), surprise.tolist())
+    standings = map(RuleShare, names, weights.tolist(), parts.tolist(), surprise.tolist())
     return Mixture(list(standings), lead, deviation, len(ratios))
 
 
@@ -84,7 +84,7 @@ def shares_at_first(names: Sequence[str], share: float) -> list[float]:
 
 def _even(names: Sequence[str], share: float) -> Mixture:
     shares = shares_at_first(names, share)
-    return Mixture([Standing(name, weight, 0.0, None) for name, weight in zip(names, shares, strict=True)], *PRIOR, 0)
+    return Mixture([RuleShare(name, weight, 0.0, None) for name, weight in zip(names, shares, strict=True)], *PRIOR, 0)
 
 
 def _drawn(lead: float, deviation: float, share: float) -> float:

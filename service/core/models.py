@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from river import forest, naive_bayes, neighbors, tree
 
 from service.core import deterministic
-from service.core.auto import Auto
+from service.core.auto import AutoModel
 from service.core.columns import Words
 from service.core.logistic import Logistic, Prior
 from service.core.neighbours import Neighbours
@@ -88,7 +88,7 @@ def _auto(params: Params) -> Built:  # noqa: ARG001 - it has none
     knn = Neighbours(n_neighbors=5, window=500)
     tree_ = tree.HoeffdingTreeClassifier(grace_period=50, max_depth=20)
     candidates = {"logistic": linear, "knn": knn, "naive-bayes": naive_bayes.GaussianNB(), "hoeffding-tree": tree_}
-    return Built(Noticing(_ARRAYS), Auto(candidates, readers=("logistic",)))
+    return Built(Noticing(_ARRAYS), AutoModel(candidates, readers=("logistic",)))
 
 
 _RATE, _MOVES = 0.5, 0.01

@@ -22,7 +22,7 @@ from service.core.policy import QueryPolicy
 from service.core.records import Decision, Prediction, Query, Reason
 from service.core.regressing import Regressing
 from service.core.relaying import taught
-from service.core.rules.auto import Auto
+from service.core.rules.auto import AutoRule
 from service.core.stated import Probabilities
 from service.core.tasks import REGRESSION
 from service.core.taught import Taught
@@ -215,7 +215,7 @@ class Serving:
         self._measure, self._informed = build_measure(config.query)
         word = None if self._informed is None else self._informed.reason
         rule = build_rule(config.query)
-        if isinstance(rule, Auto):
+        if isinstance(rule, AutoRule):
             rule.weights = self._shares
         self._mixture: Mixture | None = None
         self._judged = (0, 0)
@@ -224,7 +224,7 @@ class Serving:
     def mixture(self) -> Mixture | None:
         """How the candidates of the rule stand, where it mixes several; judged anew where questions came or answers changed."""
         rule, evidence = self.policy.rule, self.evidence
-        if not isinstance(rule, Auto):
+        if not isinstance(rule, AutoRule):
             return None
         if self._mixture is None or self._judged != (len(evidence), evidence.changes):
             self._judged = len(evidence), evidence.changes

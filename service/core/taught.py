@@ -6,9 +6,9 @@ from typing import ClassVar
 
 from msgspec import UNSET, UnsetType
 
-from service.core.auto import Auto, Choice
+from service.core.auto import AutoModel, Choice
 from service.core.columns import Vector
-from service.core.companions import Companion, Evidence, members_of
+from service.core.companions import Companion, LastLabels, members_of
 from service.core.events import Labelled
 from service.core.knowing import Knowing, Model, is_linear
 from service.core.recalibration import Recalibration
@@ -92,7 +92,7 @@ class Taught(Knowing):
     def frequencies(self, vector: Vector, bandwidth: float) -> list[float] | None:
         """Return how many labels of each class, by code, stand around a vector; None without such evidence."""
         evidence = self.companion
-        return evidence.frequencies(vector, len(self.classes), bandwidth) if isinstance(evidence, Evidence) else None
+        return evidence.frequencies(vector, len(self.classes), bandwidth) if isinstance(evidence, LastLabels) else None
 
     def witnessed(self, vector: Vector) -> dict[str, float]:
         """Return what is to be proven of a vector: the prediction, what the companion says and how far others are trusted.
@@ -106,7 +106,7 @@ class Taught(Knowing):
     @property
     def choice(self) -> Choice | None:
         """Which of several models answers and why; None where there is one."""
-        return self.model.choice if isinstance(self.model, Auto) else None
+        return self.model.choice if isinstance(self.model, AutoModel) else None
 
     @property
     def linear(self) -> bool:

@@ -15,7 +15,29 @@ from service.core.tasks import number_text
 _WITHIN, _OUTSIDE, _UNTOLD = 1, 0, 2
 
 
-class ErrorsRun(msgspec.Struct, frozen=True):
+class Purchase:
+    """What was bought in a run: `bought` has one byte a sample, 0 or 1."""
+
+    __slots__ = ()
+    bought: bytes
+
+    @property
+    def n(self) -> int:
+        """Samples."""
+        return len(self.bought)
+
+    @property
+    def labels(self) -> int:
+        """Labels bought."""
+        return sum(self.bought)
+
+    @property
+    def rate(self) -> float:
+        """Labels bought a sample."""
+        return self.labels / self.n if self.n else 0.0
+
+
+class ErrorsRun(Purchase, msgspec.Struct, frozen=True):
     """What came of one run; `errors` has |label - prediction| a sample, NaN before the first prediction.
 
     `bought` has one byte a sample, 0 or 1; `within` as well, 2 where no interval was told. `estimate` is what the service would have
@@ -28,21 +50,6 @@ class ErrorsRun(msgspec.Struct, frozen=True):
     microseconds_per_decision: float
     estimate: Errors
     within: bytes
-
-    @property
-    def n(self) -> int:
-        """Samples."""
-        return len(self.errors)
-
-    @property
-    def labels(self) -> int:
-        """Labels bought."""
-        return sum(self.bought)
-
-    @property
-    def rate(self) -> float:
-        """Labels bought a sample."""
-        return self.labels / self.n if self.n else 0.0
 
     def errors_or(self, unknown: float) -> list[float]:
         """The errors, with another figure where nothing was predicted yet."""

@@ -27,7 +27,7 @@ from service.core.learner import Learner
 from service.core.records import Decision
 from service.core.stated import Probabilities
 from service.core.tasks import REGRESSION
-from service.simulate.numbers import Numbers
+from service.simulate.numbers import Numbers, Purchase
 
 Label = str | int | float | bool
 Pair = tuple[Features, Label]  # a sample and its true label
@@ -36,7 +36,7 @@ Stated = tuple[Features, Label, Probabilities | None]  # the same with what a mo
 INTERVAL = 1.0  # seconds from one sample to the next
 
 
-class Run(msgspec.Struct, frozen=True):
+class Run(Purchase, msgspec.Struct, frozen=True):
     """What came of one run; `correct` and `bought` have one byte a sample, 0 or 1.
 
     A sample without a prediction counts as wrong. A label counts as bought when it is asked for; `learned` of them arrived.
@@ -52,21 +52,6 @@ class Run(msgspec.Struct, frozen=True):
     estimate: Estimate
     confusion: Mapping[tuple[str, str | None], int] = {}
     confidences: Sequence[float] = ()
-
-    @property
-    def n(self) -> int:
-        """Samples."""
-        return len(self.correct)
-
-    @property
-    def labels(self) -> int:
-        """Labels bought."""
-        return sum(self.bought)
-
-    @property
-    def rate(self) -> float:
-        """Labels bought a sample."""
-        return self.labels / self.n if self.n else 0.0
 
     @property
     def accuracy(self) -> float:

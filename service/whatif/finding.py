@@ -60,7 +60,7 @@ class Bounds(NamedTuple):
     change_high: float
 
 
-class Errors(NamedTuple):
+class Variances(NamedTuple):
     """Variances: of accuracies between one real run and the next, and of the estimated difference to what was."""
 
     runs: float
@@ -99,12 +99,12 @@ def paired(misses: Floats, before: Floats, chances: Floats, covered: float) -> f
     return float((costs * (misses - before) ** 2).sum() + costs.max()) / covered**2
 
 
-def exactly(found: Figures, now: float, errors: Errors) -> Bounds:
+def exactly(found: Figures, now: float, errors: Variances) -> Bounds:
     """The interval where every question that would have been asked stands in the log."""
     return between(found, found, now, errors)
 
 
-def between(least: Figures, most: Figures, now: float, errors: Errors) -> Bounds:
+def between(least: Figures, most: Figures, now: float, errors: Variances) -> Bounds:
     """The interval where the truth lies between a stand-in and what all the labels give: up to half of the way."""
     gap = max(0.0, most.accuracy - least.accuracy)
     top = most._replace(accuracy=least.accuracy + _MOST * gap)

@@ -13,7 +13,7 @@ from service.core.config import StreamConfig
 from service.core.evaluation.report import price_of
 from service.core.evaluation.view import Floats
 from service.core.events import Configured
-from service.whatif.finding import Bounds, Errors, Figures, Finding, between, exactly, mean, noise
+from service.whatif.finding import Bounds, Figures, Finding, Variances, between, exactly, mean, noise
 from service.whatif.past import Answer, Past, Question
 from service.whatif.plan import Alternative, measured_anew, observes_traffic, unmeasured
 from service.whatif.replay import AsLogged, Behind, Replay, Told
@@ -89,12 +89,12 @@ class Judge:
         best = max(stand_ins, key=lambda some: mean([run.figures for run in some]).accuracy)
         least = mean([run.figures for run in best])._replace(labels=fmean(run.figures.labels for some in several for run in some))
         every = self._run(Told, alternative).figures
-        bounds = between(least, every, self._accuracy, Errors(noises, self._apart(best)))
+        bounds = between(least, every, self._accuracy, Variances(noises, self._apart(best)))
         return self._finding(alternative, bounds, least, support, exact=False)
 
     def _exact(self, alternative: Alternative, runs: Sequence[Run], noises: float, support: float) -> Finding:
         found = mean([run.figures for run in runs])
-        bounds = exactly(found, self._accuracy, Errors(noises, self._apart(runs)))
+        bounds = exactly(found, self._accuracy, Variances(noises, self._apart(runs)))
         return self._finding(alternative, bounds, found, support, exact=True)
 
     def _finding(self, alternative: Alternative, bounds: Bounds, found: Figures, support: float, *, exact: bool) -> Finding:

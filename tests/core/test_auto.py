@@ -5,7 +5,7 @@ import random
 import msgspec
 import pytest
 
-from service.core.auto import Auto
+from service.core.auto import AutoModel
 from service.core.catalogue import build_model, effective
 from service.core.digest import digest
 from service.core.erasure import blanked
@@ -84,7 +84,7 @@ def test_only_the_leader_predicts_where_nobody_is_asked():
             message = "nobody asked"
             raise AssertionError(message)
 
-    auto = Auto({"a": Fixed("a"), "b": Silent("b")}, readers=())
+    auto = AutoModel({"a": Fixed("a"), "b": Silent("b")}, readers=())
 
     assert auto.predict_proba_one({"a": 1.0, "b": 0.0}) == {1: 1.0}
 
@@ -93,7 +93,7 @@ def test_only_the_leader_predicts_where_nobody_is_asked():
 def test_labels_count_by_the_chance_at_which_they_were_asked(chance, leading):
     """`b` is right where nearly all questions are, `a` about the traffic that was asked about at 2 %: the traffic decides."""
     book, rng = Book({"budget": {"rate": 1.0, "burst": 1_000}}), random.Random(1)
-    book.learner.taught.model = Auto({"a": Fixed("a"), "b": Fixed("b")}, readers=())
+    book.learner.taught.model = AutoModel({"a": Fixed("a"), "b": Fixed("b")}, readers=())
     for number in range(300):
         hard, truth = rng.random() < 0.85, rng.randrange(2)
         features = {"a": truth != hard, "b": truth == hard}
@@ -238,7 +238,7 @@ def test_a_broken_candidate_loses_and_stops_nobody():
 
         learn_one = predict_proba_one
 
-    auto = Auto({"a": Fixed("a"), "b": Broken("b")}, readers=())
+    auto = AutoModel({"a": Fixed("a"), "b": Broken("b")}, readers=())
     auto.learn_one({"a": 1.0}, 1)
     for _ in range(50):
         auto.judge({"a": 1.0}, 1, 1.0)

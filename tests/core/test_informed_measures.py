@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from river import ensemble, forest, linear_model, multiclass, naive_bayes, tree
 
 from service.core.catalogue import build_model
-from service.core.companions import Committee, Evidence, members_of
+from service.core.companions import Committee, LastLabels, members_of
 from service.core.config import ModelSpec
 from service.core.digest import digest
 from service.core.freezer import freeze, thaw
@@ -288,7 +288,7 @@ def test_noise_that_is_known_is_not_worth_asking():
 
 def test_evidence_counts_what_is_near():
     """Labels at the place count whole, far ones not at all, and the window forgets the oldest."""
-    evidence = Evidence(4)
+    evidence = LastLabels(4)
     for x, code in ((9.0, 0), (0.0, 1), (0.0, 1), (10.0, 0), (10.0, 0)):
         evidence.learn({"x": x}, code)
     assert evidence.frequencies({"x": 0.0}, 2, 0.25) == pytest.approx([0.0, 2.0], abs=1e-6)

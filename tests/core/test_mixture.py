@@ -21,7 +21,7 @@ from service.core.policy import QueryPolicy
 from service.core.rebuild import fold, rebuild_of
 from service.core.records import BudgetView, Decision, Prediction, Query
 from service.core.rules import Account
-from service.core.rules.auto import CANDIDATES, Auto
+from service.core.rules.auto import CANDIDATES, AutoRule
 
 NAMES = tuple(CANDIDATES)
 FRESH = Account(rate=0.04, balance=0.0, grant=40.0, open=True)
@@ -32,7 +32,7 @@ FRESH = Account(rate=0.04, balance=0.0, grant=40.0, open=True)
 
 def test_the_mixture_is_the_sum_of_the_candidates_by_their_weights():
     """0.5, 0.3, 0.1 and 0.1 of what each would have asked with; what each said is told."""
-    rule = Auto()
+    rule = AutoRule()
     rule.weights = lambda: [0.5, 0.3, 0.1, 0.1]
     verdict = rule.query(0.7, FRESH)
     alone = [make().query(0.7, FRESH) for make in CANDIDATES.values()]
@@ -45,7 +45,7 @@ def test_the_mixture_is_the_sum_of_the_candidates_by_their_weights():
 def test_its_probability_is_the_frequency_of_its_asks():
     """Of 20,000 samples as many are asked as the probabilities promise, within four deviations, at the budget's rate."""
     budget, chance = BudgetManager(BudgetSpec(rate=0.1)), random.Random(1)
-    policy = QueryPolicy(Auto(), "auto", budget, 0.3, b"k" * 16)
+    policy = QueryPolicy(AutoRule(), "auto", budget, 0.3, b"k" * 16)
     decided = []
     for number in range(20_000):
         decided.append(policy.decide(f"{number}", chance.random() ** 3, 0.0))
@@ -60,7 +60,7 @@ def test_its_probability_is_the_frequency_of_its_asks():
 def test_every_candidate_keeps_an_account_of_its_own():
     """Each would have asked for about what is due: the one with the highest set point does not leave the others without money."""
     budget, chance = BudgetManager(BudgetSpec(rate=0.1)), random.Random(2)
-    policy = QueryPolicy(Auto(), "auto", budget, 0.3, b"k" * 16)
+    policy = QueryPolicy(AutoRule(), "auto", budget, 0.3, b"k" * 16)
     wished = np.zeros(len(NAMES))
     for number in range(10_000):
         query = policy.decide(f"{number}", chance.random() ** 3, 0.0)
@@ -74,7 +74,7 @@ def test_every_candidate_keeps_an_account_of_its_own():
 
 def test_where_candidates_had_no_say_they_are_not_told_of():
     """A cold model asks by its own limit, and where the money is left to exploration nobody chose."""
-    policy = QueryPolicy(Auto(), "auto", BudgetManager(BudgetSpec(rate=0.1, burst=10)), 0.3, b"k" * 16)
+    policy = QueryPolicy(AutoRule(), "auto", BudgetManager(BudgetSpec(rate=0.1, burst=10)), 0.3, b"k" * 16)
     assert policy.decide("a", 1.0, 0.0, cold=True).wished is None
     for _ in range(9):
         policy.budget.take()

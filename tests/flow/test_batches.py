@@ -5,8 +5,9 @@ import asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from service.admission import Incoming
+from service.asking import Answer
 from service.core.errors import Conflict
-from service.flow import Answer, Incoming
 from service.testing import InMemoryLog
 from tests.conftest import House
 

@@ -6,7 +6,7 @@ import struct
 import numpy as np
 import pytest
 
-from service.core.auto import Auto
+from service.core.auto import AutoModel
 from service.core.errors import Conflict, StorageFull, UnknownSample
 from service.core.events import Asked, Checkpoint, Erased, Labelled, Swapped
 from service.core.rebuild import EVERYTHING
@@ -37,7 +37,7 @@ def holds(house, value):
 
 def columns_of(model):
     """Return every column that a logistic model knows something of."""
-    linear = model.candidates["logistic"] if isinstance(model, Auto) else model
+    linear = model.candidates["logistic"] if isinstance(model, AutoModel) else model
     return {*linear._weights[0].to_dict(), *linear._uncertainty._places, *linear._uncertainty._alone}
 
 

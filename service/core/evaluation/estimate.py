@@ -50,7 +50,7 @@ class Estimate(NamedTuple):
     reason: str | None
 
 
-class Answering(NamedTuple):
+class Answered(NamedTuple):
     """Answered questions with the chances that they had of being asked and answered."""
 
     rows: Rows
@@ -83,7 +83,7 @@ def spread(history: Rows, trusted: Floats) -> float:
     return float(np.clip((labels * left + _CAUTION) / (labels + _CAUTION), _LEAST_SPREAD, 1.0))
 
 
-def answering(rows: Rows) -> Answering:
+def answering(rows: Rows) -> Answered:
     """The answered questions; where some have no answer (yet), the others stand for them.
 
     Sure questions and those that stand for many samples are adjusted apart, each by the share of them that is answered.
@@ -96,10 +96,10 @@ def answering(rows: Rows) -> Answering:
             share = float(good[group].mean())
             chances[group] *= share
             rate = rate if sure else share
-    return Answering(rows.of(good), chances[good], rate)
+    return Answered(rows.of(good), chances[good], rate)
 
 
-def corrected(population: Population, given: Answering, trusted: Floats) -> float:
+def corrected(population: Population, given: Answered, trusted: Floats) -> float:
     """The estimated number of right predictions: what m says, corrected by the labels. It may lie outside of what is possible."""
     known = given.rows.kinds < SURE
     missed = given.rows.correct[known] - trusted[given.rows.kinds[known]]
@@ -121,7 +121,7 @@ def estimate(population: Population, rows: Rows, history: Rows, *, disabled: boo
     return told._replace(accuracy=accuracy, low=low, high=high, effective=None if effective == inf else effective)
 
 
-def describe(population: Population, rows: Rows, given: Answering, *, disabled: bool) -> Estimate:
+def describe(population: Population, rows: Rows, given: Answered, *, disabled: bool) -> Estimate:
     """All but the claim, with the reason why there can be none."""
     answered = len(given.rows)
     naive = float(given.rows.correct.mean()) if answered else None

@@ -9,7 +9,7 @@ from math import log
 from typing import Any, ClassVar
 
 from service.core.columns import Vector
-from service.core.companions import Evidence
+from service.core.companions import LastLabels
 from service.core.measures.base import Unmoved
 from service.core.measures.uncertainty import margin
 from service.core.taught import Taught
@@ -43,9 +43,9 @@ class Epistemic(Unmoved):
         second, first = sorted(frequencies)[-2:]
         return epistemic(first, second)
 
-    def companion(self, make: Callable[[], Any]) -> Evidence:  # noqa: ARG002 - whatever the model is
+    def companion(self, make: Callable[[], Any]) -> LastLabels:  # noqa: ARG002 - whatever the model is
         """Return the window of labels."""
-        return Evidence(self.labels)
+        return LastLabels(self.labels)
 
 
 def epistemic(first: float, second: float) -> float:

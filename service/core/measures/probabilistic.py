@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from service.core.columns import Vector
-from service.core.companions import Evidence
+from service.core.companions import LastLabels
 from service.core.measures.density import Surroundings
 from service.core.measures.ranks import Ranks
 from service.core.measures.uncertainty import margin
@@ -52,9 +52,9 @@ class Probabilistic:
             return margin(probabilities)
         return self._ranks.observe(expected_gain(frequencies, self.foresight) * weight)
 
-    def companion(self, make: Callable[[], Any]) -> Evidence:  # noqa: ARG002 - whatever the model is
+    def companion(self, make: Callable[[], Any]) -> LastLabels:  # noqa: ARG002 - whatever the model is
         """Return the window of labels."""
-        return Evidence(self.labels)
+        return LastLabels(self.labels)
 
     def state(self) -> bytes:
         """Return the last gains and samples."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from service.core.rules.auto import Auto
+from service.core.rules.auto import AutoRule
 from service.core.rules.base import Account, QueryStrategy, Stateless, Verdict
 from service.core.rules.iwal import ImportanceWeighted
 from service.core.rules.logit import Logit
@@ -23,7 +23,7 @@ RULES: Mapping[str, Callable[..., QueryStrategy]] = MappingProxyType(
         "importance-weighted": ImportanceWeighted,
         "random": Random,
         "periodic": Periodic,
-        "auto": Auto,
+        "auto": AutoRule,
     }
 )
 

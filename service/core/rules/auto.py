@@ -20,7 +20,7 @@ CANDIDATES: Mapping[str, Callable[[], QueryStrategy]] = MappingProxyType(
 _ROOM = 12.0  # questions by which a candidate may differ from the mixture at least
 
 
-class Auto:
+class AutoRule:
     """Several rules in shadow, mixed by what answers say of them: p = sum of w p over the candidates.
 
     Candidates: `logit`, `quantile`, `importance-weighted`, `random`. Each takes note of every sample as if it were alone, with an
