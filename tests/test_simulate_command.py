@@ -299,7 +299,7 @@ def refused(arguments):
         ("long.csv", "a,label\n1,x,3\n", "line 2 has more cells"),
         ("mixed.jsonl", '{"a": 1, "y": "x"}\n{"a": 1, "y": 1.5}\n', "line 2: the label 1.5 is a number with a fraction"),
         ("null.jsonl", '{"a": 1, "y": null}\n', "line 1: there is no label"),
-        ("nested.jsonl", '{"a": [1], "y": "x"}\n', "line 1: column 'a': a feature is a number, a boolean, a string or null, not an array"),
+        ("nested.jsonl", '{"a": {}, "y": "x"}\n', "line 1: column 'a': a feature is a number, a boolean, a string or null, not an object"),
         ("broken.jsonl", '{"a": 1', "line 1: not a JSON object"),
         ("text.csv.gz", "a,label\n", "cannot be read"),
     ],
@@ -356,12 +356,12 @@ def test_labels_are_found_by_name_or_stand_last(tmp_path):
 
 def test_every_kind_of_file_gives_the_same_stream(tmp_path):
     """CSV, gzipped CSV, JSON lines and Parquet, missing values included."""
-    expected = [({"a": 1.5, "b": "red"}, "x"), ({"a": None, "b": "blue"}, "y")]
+    expected = [({"a": 1.5, "b": "red"}, "x", None), ({"a": None, "b": "blue"}, "y", None)]
     text = "a,b,y\n1.5,red,x\n,blue,y\n"
     (tmp_path / "f.csv").write_text(text, encoding="utf-8")
     with gzip.open(tmp_path / "f.csv.gz", "wt", encoding="utf-8") as file:
         file.write(text)
-    lines = [json.dumps({**features, "y": label}) for features, label in expected]
+    lines = [json.dumps({**features, "y": label}) for features, label, _ in expected]
     (tmp_path / "f.jsonl").write_text("\n".join(lines), encoding="utf-8")
     columns = {"a": [1.5, float("nan")], "b": ["red", "blue"], "y": ["x", "y"]}
     parquet.write_table(pa.table(columns), tmp_path / "f.parquet")
@@ -410,7 +410,7 @@ def test_whole_numbers_are_classes(tmp_path):
     """Integers and booleans, and in CSV what was written as 1.0, for a table with a gap once had it."""
     path = tmp_path / "f.jsonl"
     path.write_text('{"a": 1, "y": 1}\n{"a": 2, "y": true}\n', encoding="utf-8")
-    assert [label for _, label in samples(source(path, None, None))] == ["1", "true"]
+    assert [label for _, label, _ in samples(source(path, None, None))] == ["1", "true"]
     assert survey(source(write(tmp_path / "f.csv", ["1,0.0", "2,1.0"], "a,y"), None, None)).classes == {"0.0": 1, "1.0": 1}
 
 

@@ -76,7 +76,7 @@ def test_numbers_are_noticed(file, tmp_path):
 
     assert [source(path, None, None, None).task for path in (file, few, many)] == ["regression", "classification", "regression"]
     assert source(few, None, None, "regression").task == "regression"
-    assert [label for _, label in samples(source(few, None, None, "regression"))] == [1.0, 2.0, 1.0]
+    assert [label for _, label, _ in samples(source(few, None, None, "regression"))] == [1.0, 2.0, 1.0]
 
 
 def test_the_best_constant_is_the_median(file):
@@ -112,7 +112,7 @@ def test_what_the_command_says_does_the_same_again(file):
     """Its own command names what was noticed."""
     options = Options(file).of("regression")
     assert "--model linear --measure gsx --task regression" in options.command()
-    assert Plan(Options(file)).config("random", 0.1)["model"] == {"type": "logistic"}
+    assert Plan(Options(file)).config("random", 0.1)["model"] == {"type": "auto"}
 
 
 @pytest.mark.parametrize(

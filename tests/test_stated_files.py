@@ -93,7 +93,7 @@ def test_an_external_model_needs_every_row_to_have_probabilities(file):
     assert seen.unstated == 1
     assert seen.features == ["x"]
     with pytest.raises(Refused, match=r"1 rows have no probabilities.*probability:CLASS"):
-        Plan(Options(file, model="external")).check_columns(seen.features, seen.unstated)
+        Plan(Options(file, model="external")).follow(seen)
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def exchanged(server, pieces, *, half_close=False):
         except (BrokenPipeError, ConnectionResetError):
             pass
     head, _, body = answer.partition(b"\r\n\r\n")
-    return (int(head.split()[1]) if head else 0), head.lower(), body
+    return (int(head.split()[1]) if head else 0), head.lower(), body[: length_of(head)]  # what follows is another answer
 
 
 def received(connection):
@@ -51,8 +51,14 @@ def received(connection):
 def complete(answer):
     """Whether a whole answer is there."""
     head, _, body = answer.partition(b"\r\n\r\n")
+    length = length_of(head)
+    return length is not None and len(body) >= length
+
+
+def length_of(head):
+    """The length of the body that a head announces, if it does."""
     lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
-    return bool(lengths) and len(body) >= int(lengths[0].split(b":")[1])
+    return int(lengths[0].split(b":")[1]) if lengths else None
 
 
 def chunked(*chunks):

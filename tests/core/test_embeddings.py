@@ -375,8 +375,9 @@ def texts(count):
         yield {"text": " ".join("".join(rng.choices("xyz" + 3 * kind, k=8)) for _ in range(4))}, kind
 
 
-def test_without_the_extra_an_embedded_text_is_refused():
+def test_without_the_extra_an_embedded_text_is_refused(monkeypatch):
     """And it says what to install."""
+    monkeypatch.setattr(embedder._Place, "embedder", None)
     with pytest.raises(Invalid, match=r"askwhen\[embed\]") as error:
         effective(TEXT)
 

@@ -179,8 +179,9 @@ async def busy(house, rng, count, prefix):
     """Samples and labels as they come."""
     for number in range(count):
         name = f"{prefix}{number}"
-        await house.flow.observe("s", name, {"x": rng.gauss(0, 1), "kind": rng.choice("abq")})
-        await house.flow.label("s", name, rng.choice(["ok", "no", "else"]), "u1")
+        features = {"x": rng.gauss(0, 1), "kind": rng.choice("abq")}
+        await house.flow.observe("s", name, features)
+        await house.flow.label("s", name, rng.choice(["ok", "no", "else"]), "u1", features)
 
 
 async def test_a_correction_leaves_no_trace_of_the_first_label(house):
