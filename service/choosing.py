@@ -100,7 +100,8 @@ class Choosing:
     async def synthesise(self, stream: str, wanted: int, *, ask: bool) -> Synthesis:
         """Make samples within 0.1 of the decision boundary between real ones, and `ask` about as many as the budget allows.
 
-        Raises `Conflict` for a stream of texts, and while the model knows fewer than two classes.
+        Raises `Conflict` for a stream of texts or of numbers, where the model is the caller's own, and while it knows fewer than two
+        classes.
         """
         live = self._streams[stream]
         _check_walkable(live)

@@ -9,20 +9,24 @@ import shlex
 import subprocess
 from pathlib import Path
 
+import httpx
 import pytest
 
 from loadtest.server import serving
 from service.adapters.prometheus import metrics
+from service.api.scopes import needed
 from service.cli import app
 from service.core.catalogue import rule_params
 from service.core.config import BudgetSpec, LabelSpec, PoolSpec, QuerySpec, StreamConfig
 from service.core.measures import INFORMED, MEASURES, NUMERIC
 from service.core.rules import RULES
+from service.guard import Scope
 from service.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "benchmarks/README.md")]
 README = (ROOT / "README.md").read_text()
+METHODS = {"get", "put", "post", "patch", "delete"}
 FREE = {"probabilities"}  # objects whose keys are the user's own
 
 
@@ -153,6 +157,23 @@ def test_every_metric_is_in_the_table_and_the_other_way_round():
 
     assert {row[0] for row in rows("Metrics")} == exported
     assert observer is not None
+
+
+def test_every_path_is_in_the_table_with_its_scopes(tmp_path):
+    """And the other way round."""
+    with serving(tmp_path) as server:
+        paths = httpx.get(f"{server.url}/openapi.json").json()["paths"]
+    routes = [(method.upper(), path) for path, methods in paths.items() for method in methods if method in METHODS]
+
+    assert sorted(row[:2] for row in rows("Paths")) == sorted([f"{method} {path}", scopes_of(method, path)] for method, path in routes)
+
+
+def scopes_of(method, path):
+    """The scopes that open a path, as the README has them."""
+    scopes = needed(method, path)
+    if scopes is None:
+        return "none"
+    return "any" if scopes == frozenset(Scope) else ", ".join(sorted(scopes))
 
 
 def command_names(group):

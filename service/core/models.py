@@ -93,8 +93,11 @@ def _auto(params: Params) -> Built:  # noqa: ARG001 - it has none
 
 _RATE, _MOVES = 0.5, 0.01
 _WORD_RATE, _WORD_MOVES = 30.0, 0.0003
-_GRACE = Param(50, 1, 100_000, "labels between attempts to split a leaf")
-_DEPTH = Param(20, 1, 100, "levels of a tree")
+GRACE = Param(50, 1, 100_000, "labels between attempts to split a leaf")
+DEPTH = Param(20, 1, 100, "levels of a tree")
+NEIGHBOURS: Mapping[str, Param] = MappingProxyType(
+    {"n_neighbors": Param(5, 1, 100, "neighbours"), "window": Param(1_000, 10, 10_000, "labels remembered")}
+)
 _PRIOR = "prior variance of a weight: the size of its first step; it falls as labels come"
 _DRIFT = "share of the learning rate that a label brings back, since the world moves"
 
@@ -113,18 +116,18 @@ MODELS: Mapping[str, Named] = MappingProxyType(
             embeddings=True,
         ),
         "naive-bayes": Named(_naive_bayes, {}, "Gaussian naive Bayes"),
-        "hoeffding-tree": Named(_hoeffding_tree, {"grace_period": _GRACE, "max_depth": _DEPTH}, "Hoeffding tree"),
+        "hoeffding-tree": Named(_hoeffding_tree, {"grace_period": GRACE, "max_depth": DEPTH}, "Hoeffding tree"),
         "hoeffding-adaptive-tree": Named(
-            _hoeffding_adaptive_tree, {"grace_period": _GRACE, "max_depth": _DEPTH}, "Hoeffding tree that replaces branches under drift"
+            _hoeffding_adaptive_tree, {"grace_period": GRACE, "max_depth": DEPTH}, "Hoeffding tree that replaces branches under drift"
         ),
         "adaptive-random-forest": Named(
             _adaptive_random_forest,
-            {"n_models": Param(10, 1, 100, "trees"), "grace_period": _GRACE, "max_depth": _DEPTH},
+            {"n_models": Param(10, 1, 100, "trees"), "grace_period": GRACE, "max_depth": DEPTH},
             "random forest of Hoeffding trees that are replaced under drift",
         ),
         "knn": Named(
             _knn,
-            {"n_neighbors": Param(5, 1, 100, "neighbours"), "window": Param(1_000, 10, 10_000, "labels remembered")},
+            NEIGHBOURS,
             "nearest neighbours among the last labels",
         ),
         "text": Named(

@@ -7,7 +7,7 @@ from river import neighbors
 
 from service.core import deterministic
 from service.core.linear import Linear
-from service.core.models import SEED, Built, Named, Param, Params
+from service.core.models import DEPTH, GRACE, NEIGHBOURS, SEED, Built, Named, Param, Params
 from service.core.vectoriser import Plain
 
 _RADIUS = 0.25  # of the bins of a feature, in standard deviations: River's own splitter keeps every value there was
@@ -33,9 +33,6 @@ def _knn(params: Params) -> Built:
     return Built(Plain(), neighbors.KNNRegressor(n_neighbors=params["n_neighbors"], engine=engine, aggregation_method="weighted_mean"))
 
 
-_GRACE = Param(50, 1, 100_000, "labels between attempts to split a leaf")
-_DEPTH = Param(20, 1, 100, "levels of a tree")
-
 REGRESSORS: Mapping[str, Named] = MappingProxyType(
     {
         "linear": Named(
@@ -48,16 +45,16 @@ REGRESSORS: Mapping[str, Named] = MappingProxyType(
             "Bayesian linear regression",
         ),
         "hoeffding-tree-regressor": Named(
-            _hoeffding_tree, {"grace_period": _GRACE, "max_depth": _DEPTH}, "Hoeffding tree with linear regressions in its leaves"
+            _hoeffding_tree, {"grace_period": GRACE, "max_depth": DEPTH}, "Hoeffding tree with linear regressions in its leaves"
         ),
         "adaptive-random-forest-regressor": Named(
             _adaptive_random_forest,
-            {"n_models": Param(10, 2, 100, "trees"), "grace_period": _GRACE, "max_depth": _DEPTH},
+            {"n_models": Param(10, 2, 100, "trees"), "grace_period": GRACE, "max_depth": DEPTH},
             "random forest of such trees that are replaced under drift",
         ),
         "knn-regressor": Named(
             _knn,
-            {"n_neighbors": Param(5, 1, 100, "neighbours"), "window": Param(1_000, 10, 10_000, "labels remembered")},
+            NEIGHBOURS,
             "mean of the nearest neighbours among the last labels",
         ),
     }
