@@ -22,7 +22,7 @@ from service.core.evaluation.evidence import UNKNOWN
 from service.core.events import Configured, Expired, Retracted, Withdrawn
 from service.core.learner import Learner
 from service.simulate import queried
-from service.whatif.finding import Errors, Figures, Finding, between, exactly, noise, paired
+from service.whatif.finding import Figures, Finding, Variances, between, exactly, noise, paired
 from service.whatif.judge import Judge
 from service.whatif.past import Answer, Past, Question
 from service.whatif.plan import Alternative, Options, alternatives
@@ -281,7 +281,7 @@ def run(accuracy, labels=100):
     return Figures(accuracy, 50.0, 0.5, labels)
 
 
-SURE = Errors(0.0, 0.0)
+SURE = Variances(0.0, 0.0)
 
 
 def test_what_lies_between_is_allowed_for():
@@ -297,7 +297,7 @@ def test_runs_that_differ_widen_the_interval():
     """Replays that share half of their labels vary by half of what real runs do."""
     assert noise([run(0.8)], 0.5) == 0.0
     assert noise([run(0.8), run(0.82)], 0.5) == pytest.approx(0.0002 * 1.5 / 0.5)
-    wider = [exactly(run(0.8), 0.8, Errors(spread, 0.0)) for spread in (0.0, 0.001, 0.01)]
+    wider = [exactly(run(0.8), 0.8, Variances(spread, 0.0)) for spread in (0.0, 0.001, 0.01)]
     assert all(more.low < less.low and more.high > less.high and more.change_high > less.change_high for less, more in pairwise(wider))
 
 
