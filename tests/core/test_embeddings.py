@@ -23,8 +23,8 @@ from service.core.learner import Learner
 from service.core.logistic import Logistic
 from service.core.measures import MEASURES
 from service.core.models import MODELS
-from service.core.regressors import REGRESSORS
 from service.core.rebuild import fold, rebuild_of
+from service.core.regressors import REGRESSORS
 from service.core.vectoriser import Plain
 from service.testing import letters
 
