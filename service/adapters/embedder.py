@@ -40,7 +40,7 @@ def embed(text: str) -> bytes | None:
 @cache
 def load() -> Any:
     """Load the model, which takes half a second and 60 MB."""
-    import wordllama  # type: ignore[import-not-found]  # noqa: PLC0415 - an extra, and slow
+    import wordllama  # noqa: PLC0415 - an extra, and slow
 
     # The package looks for its tokenizer in a folder of another name than it has; as a cache its own folder is right.
     return wordllama.WordLlama.load(cache_dir=Path(wordllama.__file__).parent, disable_download=True)

@@ -8,6 +8,7 @@ from math import erfc, log, sqrt
 from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from service.core.evaluation.evidence import THINNED, UNKNOWN, Evidence
 from service.core.evaluation.savings import LIKELY
@@ -117,7 +118,7 @@ def _lead(rows: Rows) -> tuple[float, float]:
 
 def _compared(rows: Rows) -> Flags:
     """Answers that the first arm said something of, or that came before it could have learned any: some models have no arms."""
-    before = np.cumsum(rows.explored) - rows.explored
+    before: NDArray[np.int64] = np.cumsum(rows.explored, dtype=np.int64) - rows.explored
     flags: Flags = (rows.guesses[0] != UNKNOWN) | (before == 0)
     return flags
 
