@@ -39,6 +39,7 @@ class Mixture(NamedTuple):
     lead: float
     deviation: float
     answers: int
+    numbers: bool = False
 
     @property
     def shares(self) -> list[float]:
@@ -54,7 +55,8 @@ class Mixture(NamedTuple):
         said = f"{self._gain}, so {drawn:.0%} is drawn at random."
         chosen = [one for one in self.standings if one.name != CHANCE]
         best = max(chosen, key=lambda one: one.weight)
-        return f"{said} Of the rest most is asked by {best.name}: the model is {best.surprise or 0.0:.0%} wrong about what it wants asked."
+        off = "furthest off" if self.numbers else f"{best.surprise or 0.0:.0%} wrong"
+        return f"{said} Of the rest most is asked by {best.name}: the model is {off} about what it wants asked."
 
     @property
     def _gain(self) -> str:
@@ -63,8 +65,11 @@ class Mixture(NamedTuple):
         return f"Choosing gains {100 * self.lead:+.1f} points over drawing (± {100 * self.deviation:.1f})"
 
 
-def held(evidence: Evidence, names: Sequence[str], share: float) -> Mixture:
-    """Judge the candidates by the last questions that they had a say in; `share` is drawn at least."""
+def held(evidence: Evidence, names: Sequence[str], share: float, *, numbers: bool = False) -> Mixture:
+    """Judge the candidates by the last questions that they had a say in; `share` is drawn at least.
+
+    Labels that are `numbers` may have any unit: how far the model was off counts in the mean of all traffic.
+    """
     wished = evidence.wishes.last(WINDOW)
     if evidence.wishes.names != list(names):
         return _even(names, share)
@@ -74,11 +79,14 @@ def held(evidence: Evidence, names: Sequence[str], share: float) -> Mixture:
         return _even(names, share)
     lead, deviation = _lead(rows.of(usable(rows)))
     ratios = wished[spoken] / rows.chances[spoken, np.newaxis]
-    surprise, spread = _surprise(ratios, -np.expm1(-rows.losses[spoken]))
+    losses = rows.losses[spoken]
+    if numbers:
+        losses = losses / max(float(np.average(losses, weights=1.0 / rows.chances[spoken])), 1e-300)
+    surprise, spread = _surprise(ratios, -np.expm1(-losses))
     weights = _weights(np.array([name == CHANCE for name in names]), surprise, spread, _drawn(lead, deviation, share))
     parts = (weights * ratios / np.maximum((weights * ratios).sum(axis=1), 1e-12)[:, np.newaxis]).sum(axis=0)
     standings = map(Standing, names, weights.tolist(), parts.tolist(), surprise.tolist())
-    return Mixture(list(standings), lead, deviation, len(ratios))
+    return Mixture(list(standings), lead, deviation, len(ratios), numbers)
 
 
 def shares_at_first(names: Sequence[str], share: float) -> list[float]:

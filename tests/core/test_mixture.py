@@ -19,7 +19,7 @@ from service.core.learner import Learner
 from service.core.mixture import PRIOR, WINDOW, held
 from service.core.policy import QueryPolicy
 from service.core.rebuild import fold, rebuild_of
-from service.core.records import BudgetView, Decision, Prediction, Query
+from service.core.records import BudgetView, Decision, Forecast, Prediction, Query
 from service.core.rules import Account
 from service.core.rules.auto import CANDIDATES, Auto
 
@@ -143,6 +143,24 @@ def test_where_choosing_loses_against_drawing_more_is_drawn(helps, low, high):
 
     assert (mixture.lead > 0) == helps
     assert low <= weights(evidence)["random"] <= high
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+def test_numbers_count_the_same_in_any_unit(unit):
+    """What quantile wants was predicted ten times as far off as what logit wants, whatever that is measured in."""
+    evidence = Evidence(())
+    for place in range(200):
+        wished = wishes(quantile=0.5) if place % 2 else wishes(logit=0.5)
+        query = Query(True, 0.5, "uncertain", 0.5, None, "auto", BudgetView(0, 0, 0, 0), wished)
+        forecast = Forecast(0.0, unit, None, None)
+        decision = Decision(f"{place}", 0, Prediction(None, None, {}), query, forecast)
+        asked = Asked(0.0, {}, decision, Mark(place + 1, 0, 0.0, 0.1, 0.0, [], 1), 1.0)
+        evidence.settle(evidence.ask(asked), repr(10.0 * unit if place % 2 else unit))
+    mixture = held(evidence, NAMES, 0.05, numbers=True)
+    shares = {one.name: one.weight for one in mixture.standings}
+
+    assert shares["quantile"] > 1.5 * shares["logit"]
+    assert "furthest off about what it wants" in mixture.reason
 
 
 @pytest.mark.parametrize("right", [True, False])
