@@ -13,6 +13,7 @@ from service.core.errors import Conflict, UnknownStream
 from service.core.events import Configured, Event
 from service.core.learner import Learner
 from service.core.records import Applied
+from service.core.tasks import TASKS
 from service.erasure import Erasure
 from service.journal import Committed, Journal, folded
 from service.ports import Clock
@@ -65,7 +66,9 @@ class Administration:
         async with self._turn:
             live = self._streams[stream]
             current = msgspec.to_builtins(live.learner.config)
-            await self._replace(live, await asyncio.to_thread(effective, patched(current, patch)))
+            wanted = patched(current, patch)
+            _check_task(live, wanted.get("task", StreamConfig().task))  # before that nothing else fits it
+            await self._replace(live, await asyncio.to_thread(effective, wanted))
             return live
 
     async def delete(self, stream: str) -> None:
@@ -89,15 +92,19 @@ class Administration:
 
     async def _replace(self, live: Live, config: StreamConfig) -> None:
         learner = live.learner
-        if config.task != learner.config.task:
-            message = "the `task` of a stream cannot change: its labels mean something else; create another stream"
-            raise Conflict(message)
+        _check_task(live, config.task)
         if config.labels.per_sample != learner.config.labels.per_sample and learner.queries.voted:
             message = "`labels.per_sample` cannot change once there are labels: what they taught depends on it"
             raise Conflict(message)
         if config != learner.config:
             await folded(self._journal.append(live.name, Configured(self._clock(), config)), _SILENT)
             _log.info("stream changed", stream=live.name)
+
+
+def _check_task(live: Live, wanted: Any) -> None:
+    if wanted in tuple(TASKS) and wanted != live.learner.config.task:
+        message = "the `task` of a stream cannot change: its labels mean something else; create another stream"
+        raise Conflict(message)
 
 
 def patched(current: dict[str, Any], patch: Mapping[str, Any]) -> Any:

@@ -20,7 +20,7 @@ from service.core.features import Features
 from service.core.noticing import Noticing
 from service.core.pool import Passed
 from service.core.records import Decision, Prediction, Reason
-from service.core.stated import Probabilities
+from service.core.stated import EXTERNAL, Probabilities
 from service.core.synthesis import Candidate, Synthetic, integral, margin_of, pairs, reads_text, walk
 from service.core.tasks import REGRESSION
 from service.erasure import is_erased
@@ -85,7 +85,7 @@ class Choosing:
         """Ask about useful samples of the pool that differ from one another, as many as the budget allows."""
         live = self._streams[stream]
         async with live.choosing:
-            passed = live.pool.items()
+            passed = _teaching(live)
             room, obstacle = self._room(live)
             refused: dict[str, int] = {}
             count = _within(_within(wanted, room, obstacle, refused), len(passed), "pool", refused)
@@ -196,6 +196,12 @@ class Choosing:
         ]
         events = await asyncio.to_thread(self._log.get, live.name, last)
         return {event.sample_id: event.features for event in events if isinstance(event, Asked) and not is_erased(live, event.sample_id)}
+
+
+def _teaching(live: Live) -> list[tuple[str, Passed]]:
+    """The samples of the pool whose labels the model could learn: where it is the caller's own, those that say what it said."""
+    stated = live.learner.config.model.type == EXTERNAL
+    return [(sample_id, one) for sample_id, one in live.pool.items() if one.probabilities is not None or not stated]
 
 
 def _check_walkable(live: Live) -> None:

@@ -157,6 +157,48 @@ def test_other_preprocessing_makes_vectors_anew():
     assert Judge(past, 2, lambda: None).find(alternative).accuracy > 0.6
 
 
+def with_a_model(config, rows=800):
+    """The past of a stream whose samples bring what a model of the caller's own says, right in 9 of 10."""
+    chance, seq, log = random.Random(3), 1, []
+    created = Configured(0.0, effective({**CONFIG, **config}), bytes(16))
+    learner = Learner(seq, created)
+    log.append(created)
+    for place, (features, label) in enumerate(STREAM[:rows]):
+        likely = label if chance.random() < 0.9 else {"yes": "no", "no": "yes"}[label]
+        stated = {name: 0.9 if name == likely else 0.1 for name in ("no", "yes")}
+        decision = learner.decide(f"{place}", features, float(place), probabilities=stated)
+        if not decision.query.ask:
+            continue
+        log.append(learner.question(decision, features, probabilities=stated))
+        learner.apply(len(log), log[-1])
+        log.append(learner.answer(decision.id, label, "", features, float(place), brought=False, labeled_at=None, probabilities=stated))
+        learner.apply(len(log), log[-1])
+    return past_of([*log, learner.checkpointed(1, float(rows), None)])
+
+
+@pytest.mark.parametrize(("model", "other"), [("logistic", "external"), ("external", "logistic"), ("external", "naive-bayes")])
+def test_what_a_model_of_the_callers_own_said_counts(model, other):
+    """Another model is given it as evidence, and it may be judged itself; it is right in 9 of 10."""
+    judge = Judge(with_a_model({"model": {"type": model}}), 2, lambda: None)
+    found = ask(judge, model={"type": other})
+    assert found.accuracy == pytest.approx(0.9, abs=0.08)
+
+
+def test_without_it_nothing_is_said_of_such_a_model(judge):
+    """Samples that state nothing say nothing of how right a model of the caller's own would be."""
+    found = ask(judge, model={"type": "external"})
+    assert found.accuracy is None
+    assert "without the probabilities" in found.reason
+
+
+def test_such_a_stream_warms_up_in_a_replay_as_it_did():
+    """While what it relays is not to be trusted it asks at random: a replay under the same configuration keeps every question."""
+    judge = Judge(with_a_model({"model": {"type": "external", "params": {"warmup": 40}}}), 2, lambda: None)
+    found, now = ask(judge, budget={"rate": RATE}), judge.now
+    assert (found.accuracy, found.labels) == (pytest.approx(now.accuracy), now.labels)
+    assert found.support == pytest.approx(1.0, abs=1e-12)
+
+
 def test_another_measure_is_made_of_the_logs_predictions():
     """Least confidence of two classes is half the margin's utility: the log is asked with that, not with the margin."""
     past = past_of(logged(STREAM[:1_000], CONFIG, seed=1)[0])

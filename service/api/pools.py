@@ -12,6 +12,7 @@ from service.api.documents import document
 from service.api.pool_schemas import PoolOut, SelectIn, SelectOut, SynthesiseIn, SynthesiseOut, SyntheticOut
 from service.api.strict import parse
 from service.choosing import Made
+from service.core.embeddings import shown
 from service.core.records import Prediction
 from service.core.times import rfc3339
 from service.engine import Engine
@@ -58,7 +59,7 @@ class PoolRoutes:
 
 def _synthetic(made: Made) -> SyntheticOut:
     one = made.synthetic
-    return SyntheticOut(made.sample_id, True, one.features, Prediction.of(one.probabilities), one.margin, one.parents)
+    return SyntheticOut(made.sample_id, True, shown(one.features), Prediction.of(one.probabilities), one.margin, one.parents)
 
 
 def _json(value: object) -> Response:

@@ -83,9 +83,10 @@ class AutoModel:
     def judge(self, x: Vector, y: int, stakes: float) -> None:
         """See which candidates would have been wrong about a label that stands for `stakes` samples; nothing is learned.
 
-        While there are only words, which most do not see, there is nothing to compare.
+        While there are only words, which most do not see, there is nothing to compare, and with an embedding, which they do not see
+        either, they would take over by chance alone.
         """
-        if not self._narrow:
+        if not self._narrow or ARRAYS in x:
             return
         before = self.contest.leader
         self.contest.judge([self._said_by(name, x) != y for name in self.candidates], stakes)

@@ -137,9 +137,10 @@ def _check_embeddings(config: StreamConfig) -> None:
     if not config.embeddings:
         return
     name = config.model.type
-    if name is None or not MODELS[name].embeddings:
-        able = " and ".join(repr(other) for other, entry in MODELS.items() if entry.embeddings)
-        raise Invalid("/embeddings", f"{'a pipeline' if name is None else f'the model {name!r}'} takes no embeddings; {able} do")
+    if name is None or not _MODELS[name].embeddings:
+        able = [repr(other) for other, entry in TASKS[config.task].models.items() if entry.embeddings]
+        others = f"{', '.join(able)} do" if able else f"no model for {config.task} does"
+        raise Invalid("/embeddings", f"{'a pipeline' if name is None else f'the model {name!r}'} takes no embeddings; {others}")
     if config.model.params.get("field") in config.embeddings:
         raise Invalid(below("/embeddings", config.model.params["field"]), "this is the field of the model's text")
     for place, part in enumerate(config.slices):

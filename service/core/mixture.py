@@ -8,8 +8,9 @@ from math import erfc, log, sqrt
 from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from service.core.evaluation.evidence import THINNED, Evidence
+from service.core.evaluation.evidence import THINNED, UNKNOWN, Evidence
 from service.core.evaluation.savings import LIKELY
 from service.core.evaluation.view import Flags, Floats, Rows, last_rows, usable
 
@@ -38,6 +39,7 @@ class Mixture(NamedTuple):
     lead: float
     deviation: float
     answers: int
+    numbers: bool = False
 
     @property
     def shares(self) -> list[float]:
@@ -50,16 +52,24 @@ class Mixture(NamedTuple):
         drawn = sum(one.weight for one in self.standings if one.name == CHANCE)
         if not self.answers:
             return f"Too few answers yet: {drawn:.0%} is drawn at random, the rest shared out evenly."
-        said = (
-            f"Choosing gains {100 * self.lead:+.1f} points over drawing (± {100 * self.deviation:.1f}), so {drawn:.0%} is drawn at random."
-        )
+        said = f"{self._gain}, so {drawn:.0%} is drawn at random."
         chosen = [one for one in self.standings if one.name != CHANCE]
         best = max(chosen, key=lambda one: one.weight)
-        return f"{said} Of the rest most is asked by {best.name}: the model is {best.surprise or 0.0:.0%} wrong about what it wants asked."
+        off = "furthest off" if self.numbers else f"{best.surprise or 0.0:.0%} wrong"
+        return f"{said} Of the rest most is asked by {best.name}: the model is {off} about what it wants asked."
+
+    @property
+    def _gain(self) -> str:
+        if (self.lead, self.deviation) == PRIOR:
+            return "What choosing gains over drawing these answers do not tell"
+        return f"Choosing gains {100 * self.lead:+.1f} points over drawing (± {100 * self.deviation:.1f})"
 
 
-def held(evidence: Evidence, names: Sequence[str], share: float) -> Mixture:
-    """Judge the candidates by the last questions that they had a say in; `share` is drawn at least."""
+def held(evidence: Evidence, names: Sequence[str], share: float, *, numbers: bool = False) -> Mixture:
+    """Judge the candidates by the last questions that they had a say in; `share` is drawn at least.
+
+    Labels that are `numbers` may have any unit: how far the model was off counts in the mean of all traffic.
+    """
     wished = evidence.wishes.last(WINDOW)
     if evidence.wishes.names != list(names):
         return _even(names, share)
@@ -69,11 +79,14 @@ def held(evidence: Evidence, names: Sequence[str], share: float) -> Mixture:
         return _even(names, share)
     lead, deviation = _lead(rows.of(usable(rows)))
     ratios = wished[spoken] / rows.chances[spoken, np.newaxis]
-    surprise, spread = _surprise(ratios, -np.expm1(-rows.losses[spoken]))
+    losses = rows.losses[spoken]
+    if numbers:
+        losses = losses / max(float(np.average(losses, weights=1.0 / rows.chances[spoken])), 1e-300)
+    surprise, spread = _surprise(ratios, -np.expm1(-losses))
     weights = _weights(np.array([name == CHANCE for name in names]), surprise, spread, _drawn(lead, deviation, share))
     parts = (weights * ratios / np.maximum((weights * ratios).sum(axis=1), 1e-12)[:, np.newaxis]).sum(axis=0)
     standings = map(RuleShare, names, weights.tolist(), parts.tolist(), surprise.tolist())
-    return Mixture(list(standings), lead, deviation, len(ratios))
+    return Mixture(list(standings), lead, deviation, len(ratios), numbers)
 
 
 def shares_at_first(names: Sequence[str], share: float) -> list[float]:
@@ -97,7 +110,9 @@ def _lead(rows: Rows) -> tuple[float, float]:
 
     The first arm learned the random answers alone, the second a third of these (`service.core.evaluation.savings`). From the first arm to
     as many labels as there are, accuracy grows by what a tripling gained, less as curves flatten. Every answer stands for 1/p samples.
+    Where there are no arms, for numbers and a model of the caller's own, the prior is all there is.
     """
+    rows = rows.of(_compared(rows))
     drawn = int(rows.explored.sum())
     if drawn < _FEWEST:
         return PRIOR
@@ -107,6 +122,13 @@ def _lead(rows: Rows) -> tuple[float, float]:
     mean, variance = _estimated(1.0 / rows.chances[:, np.newaxis], gains)
     noise, belief = float(variance[0]) + _BLUR**2, PRIOR[1] ** 2
     return (PRIOR[0] / belief + float(mean[0]) / noise) / (1.0 / belief + 1.0 / noise), (1.0 / belief + 1.0 / noise) ** -0.5
+
+
+def _compared(rows: Rows) -> Flags:
+    """Answers that the first arm said something of, or that came before it could have learned any: some models have no arms."""
+    before: NDArray[np.int64] = np.cumsum(rows.explored, dtype=np.int64) - rows.explored
+    flags: Flags = (rows.guesses[0] != UNKNOWN) | (before == 0)
+    return flags
 
 
 def _surprise(ratios: Floats, wrong: Floats) -> tuple[Floats, Floats]:

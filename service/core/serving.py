@@ -228,7 +228,7 @@ class Serving:
             return None
         if self._mixture is None or self._judged != (len(evidence), evidence.changes):
             self._judged = len(evidence), evidence.changes
-            self._mixture = held(evidence, rule.names, rule.share)
+            self._mixture = held(evidence, rule.names, rule.share, numbers=self._numbers)
         return self._mixture
 
     def _shares(self) -> list[float]:

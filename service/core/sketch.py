@@ -44,7 +44,7 @@ class Sketch:
         own = self._own
         for name, value in vector.items():
             if name == ARRAYS:
-                cells = (np.array(cells) + sum(map(_folded, value.values()))).tolist()
+                cells = (np.array(cells) + sum(_folded(embedding, self._width) for embedding in value.values())).tolist()
                 continue
             if value.__class__ is str:
                 name, value = f"{name}={value}", 1.0  # noqa: PLW2901 - the column that it is
@@ -60,12 +60,12 @@ class Sketch:
         return np.array(cells, dtype=np.float32)
 
 
-def _folded(embedding: bytes) -> Numbers:
-    """The count sketch of an embedding, (32,)."""
+def _folded(embedding: bytes, width: int) -> Numbers:
+    """The count sketch of an embedding, (width,)."""
     numbers = numbers_of(embedding)
-    cells = np.zeros(-(-len(numbers) // WIDTH) * WIDTH)
+    cells = np.zeros(-(-len(numbers) // width) * width)
     cells[: len(numbers)] = numbers * _SIGNS[: len(numbers)]
-    folded: Numbers = np.add.reduce(cells.reshape(-1, WIDTH), axis=0)
+    folded: Numbers = np.add.reduce(cells.reshape(-1, width), axis=0)
     return folded
 
 

@@ -13,6 +13,7 @@ from service.core.config import StreamConfig
 from service.core.evaluation.report import price_of
 from service.core.evaluation.view import Floats
 from service.core.events import Configured
+from service.core.stated import EXTERNAL
 from service.whatif.finding import Bounds, Figures, Finding, Variances, between, exactly, mean, noise
 from service.whatif.past import Answer, Past, Question
 from service.whatif.plan import Alternative, measured_anew, observes_traffic, unmeasured
@@ -66,13 +67,18 @@ class Judge:
         """What would have come of an alternative; raises `Invalid` where it is no configuration."""
         before = self._past.config
         after = alternative.of(before, before.model)
-        reason = self._scale.now.reason
+        reason = self._scale.now.reason or self._unstated(after)
         problem = reason if alternative.same_questions else reason or unmeasured(before, after)
         if problem is not None:
             return Finding(alternative.words, reason=problem)
         if alternative.same_questions:
             return self._exact(alternative, [self._run(Told, alternative)], 0.0, 1.0)
         return self._asked_otherwise(alternative, after)
+
+    def _unstated(self, after: StreamConfig) -> str | None:
+        if after.model.type != EXTERNAL or self._past.states:
+            return None
+        return f"the log has samples without the probabilities of a model of your own, which `{EXTERNAL}` needs"
 
     def _asked_otherwise(self, alternative: Alternative, after: StreamConfig) -> Finding:
         measure = measured_anew(self._past.config, after)

@@ -69,6 +69,11 @@ class Past:
         return any(digest(build_model(model).vectoriser) != wanted for model in (one.model for one in self._configs))
 
     @property
+    def states(self) -> bool:
+        """Whether every sample with an answer brought the probabilities of a model of the caller's own."""
+        return all(one.event.probabilities is not None for one in self.moments if isinstance(one, Question) and one.vector is not None)
+
+    @property
     def view(self) -> View:
         """What estimators look at."""
         traffic = Traffic()

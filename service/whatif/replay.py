@@ -20,7 +20,7 @@ from math import inf
 import msgspec
 
 from service.core.columns import Vector
-from service.core.events import Asked, Configured, Event
+from service.core.events import Asked, Configured, Event, Labelled
 from service.core.learner import Learner
 from service.core.measures import Plain
 from service.core.policy import Coin
@@ -44,7 +44,7 @@ class Told(Learner):
     def meet(self, question: Question) -> Prediction:
         """Meet a question of the log; returns what the model says of it before it may learn the answer."""
         event = question.event
-        vector = self.vectoriser.observe(event.features) if self._anew else question.vector
+        vector = self._joined(self.vectoriser.observe(event.features), event) if self._anew else question.vector
         said = {} if vector is None else self.taught.predict(vector)
         self._consider(event, vector, said)
         return Prediction.of(said)
@@ -53,12 +53,15 @@ class Told(Learner):
         """Learn an answer, if the question was asked or the label came by itself."""
         event = answer.event
         if not answer.asked or event.sample_id in self.queries.samples:
-            vector = self.vectoriser.vector(event.features) if self._anew else event.vector
+            vector = self._joined(self.vectoriser.vector(event.features), event) if self._anew else event.vector
             self.fold(msgspec.structs.replace(event, epoch=self.taught.epoch, vector=vector))
 
     def fold(self, event: Event) -> None:
         """Fold an event at the next position."""
         self.apply(self.seq + 1, event)
+
+    def _joined(self, vector: Vector, event: Asked | Labelled) -> Vector:
+        return self.taught.joined(vector, event.probabilities)
 
     def _consider(self, event: Asked, vector: Vector | None, said: dict[str, float]) -> None:
         del vector, said
@@ -70,7 +73,7 @@ class Told(Learner):
 
     @property
     def _cold(self) -> bool:
-        return len(self.taught.classes) < 2  # noqa: PLR2004 - as in `Serving`
+        return self.taught.cold
 
 
 class Behind(Told):

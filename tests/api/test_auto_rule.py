@@ -24,7 +24,7 @@ async def test_the_choice_and_its_reasons_are_visible(client):
     assert query["wished"].keys() == rules["candidates"].keys() == set(CANDIDATES)
     assert sum(one["weight"] for one in rules["candidates"].values()) == pytest.approx(1.0)
     assert rules["answers"] >= 30
-    assert "points over drawing" in rules["reason"]
+    assert "over drawing" in rules["reason"]
     metrics = (await client.get("/metrics")).text
     assert all(f'askwhen_rule_share{{rule="{name}",stream="s"}}' in metrics for name in CANDIDATES)
     assert client_of(answer.content).summary.rules.candidates["random"].weight >= 0.05

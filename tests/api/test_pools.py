@@ -77,3 +77,36 @@ async def test_metrics_tell_chosen_questions_and_the_pool(filled):
     assert 'askwhen_chosen_total{reason="pool",stream="s"} 4.0' in text
     assert 'askwhen_pool_samples{stream="s"} 56.0' in text
     assert 'askwhen_decisions_total{stream="s",reason="pool"}' not in text
+
+
+async def test_embeddings_are_picked_and_made_of_as_arrays(client):
+    """A batch of samples with an array differs by it, and a made one shows it as its question does."""
+    stream = "/v1/streams/v"
+    await client.put(stream, json={"embeddings": {"vec": 3}, "budget": {"rate": 0.0, "burst": 0}})
+    for number in range(60):
+        draw = random.Random(number)
+        features = {"x": draw.gauss(0, 1), "vec": [draw.gauss(0, 1) for _ in range(3)]}
+        await client.post(f"{stream}/samples", json={"id": f"n{number}", "features": features})
+    await client.patch(stream, json={"budget": {"burst": 40}})
+    for query in (await client.post(f"{stream}/pool/select", json={"n": 30})).json()["queries"]:
+        label = "high" if query["features"]["x"] > 0 else "low"
+        await client.post(f"{stream}/labels", json={"sample_id": query["sample_id"], "label": label})
+    (made,) = (await client.post(f"{stream}/pool/synthesise", json={"n": 1})).json()["samples"]
+    (query,) = (await client.get(f"{stream}/queries")).json()["queries"]
+
+    assert [type(number) for number in made["features"]["vec"]] == [float] * 3
+    assert made["features"] == query["features"]
+
+
+async def test_numbers_that_were_picked_cost(client):
+    """Their answers are paid for as those of classes are, and enter no estimate."""
+    stream = "/v1/streams/n"
+    await client.put(stream, json={"task": "regression", "budget": {"rate": 0.0, "burst": 0, "price": 0.5}})
+    for number in range(20):
+        await client.post(f"{stream}/samples", json={"id": f"n{number}", "features": {"x": number}})
+    await client.patch(stream, json={"budget": {"burst": 4}})
+    for query in (await client.post(f"{stream}/pool/select", json={"n": 4})).json()["queries"]:
+        await client.post(f"{stream}/labels", json={"sample_id": query["sample_id"], "label": query["features"]["x"]})
+    told = (await client.get(f"{stream}/evaluation")).json()
+
+    assert (told["spent"]["labels"], told["spent"]["money"], told["total"]["answered"]) == (4, 2.0, 0)

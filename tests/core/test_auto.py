@@ -3,10 +3,12 @@
 import random
 
 import msgspec
+import numpy as np
 import pytest
 
 from service.core.auto import AutoModel
 from service.core.catalogue import build_model, effective
+from service.core.columns import ARRAYS
 from service.core.digest import digest
 from service.core.erasure import blanked
 from service.core.events import Erased, Labelled, Swapped, sample_of
@@ -216,6 +218,17 @@ def test_where_there_are_only_words_nobody_else_is_judged():
     assert auto.contest.judged == 0
     assert "only words" in auto.choice.why
     assert len(auto.members()) == 1
+
+
+def test_where_there_is_an_embedding_nobody_else_is_judged():
+    """Only the linear model sees it, so that another one would be ahead by chance; a sample without one is judged."""
+    auto = build_model(effective({"embeddings": {"vec": 2}}).model).model
+    auto.learn_one({"x": 1.0, ARRAYS: {"vec": np.zeros(2, np.float32).tobytes()}}, 0)
+    auto.judge({"x": 1.0, ARRAYS: {"vec": np.zeros(2, np.float32).tobytes()}}, 0, 1.0)
+    assert auto.contest.judged == 0
+    auto.judge({"x": 1.0}, 0, 1.0)
+
+    assert auto.contest.judged == 1
 
 
 def test_wide_samples_are_narrow_for_most_candidates():

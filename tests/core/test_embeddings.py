@@ -24,6 +24,7 @@ from service.core.logistic import Logistic
 from service.core.measures import MEASURES
 from service.core.models import MODELS
 from service.core.rebuild import fold, rebuild_of
+from service.core.regressors import REGRESSORS
 from service.core.vectoriser import Plain
 from service.testing import letters
 
@@ -168,6 +169,13 @@ def test_a_model_that_takes_none_says_so(model):
     """And says which do."""
     with pytest.raises(Invalid, match=r"takes no embeddings; .*'logistic'"):
         effective({"model": {"type": model}, "embeddings": {"v": 3}})
+
+
+@pytest.mark.parametrize("model", REGRESSORS)
+def test_models_of_numbers_take_none(model):
+    """Nor is another one named that would not fit the task."""
+    with pytest.raises(Invalid, match=r"takes no embeddings; no model for regression does"):
+        effective({"task": "regression", "model": {"type": model}, "embeddings": {"v": 3}})
 
 
 # --- preprocessing -----------------------------------------------------------------------------------------------------------

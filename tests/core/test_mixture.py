@@ -19,7 +19,7 @@ from service.core.learner import Learner
 from service.core.mixture import PRIOR, WINDOW, held
 from service.core.policy import QueryPolicy
 from service.core.rebuild import fold, rebuild_of
-from service.core.records import BudgetView, Decision, Prediction, Query
+from service.core.records import BudgetView, Decision, Forecast, Prediction, Query
 from service.core.rules import Account
 from service.core.rules.auto import CANDIDATES, AutoRule
 
@@ -91,7 +91,7 @@ def row(evidence, probability, wished, *, surprise=0.5, right=True, arms=(True, 
     prediction = Prediction("a" if right else "b", 0.6, {"a": 1.0 - surprise, "b": surprise})
     mark = Mark(number + 1, 0, 0.0, 0.1, 0.0, [], 1)
     place = evidence.ask(Asked(0.0, {}, Decision(f"{number}", 0, prediction, query), mark, 1.0))
-    evidence.guess(place, ["a" if arm else "b" for arm in arms])
+    evidence.guess(place, ["a" if arm else "b" for arm in arms] if arms else [])
     evidence.settle(place, "a")
 
 
@@ -143,6 +143,50 @@ def test_where_choosing_loses_against_drawing_more_is_drawn(helps, low, high):
 
     assert (mixture.lead > 0) == helps
     assert low <= weights(evidence)["random"] <= high
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+def test_numbers_count_the_same_in_any_unit(unit):
+    """What quantile wants was predicted ten times as far off as what logit wants, whatever that is measured in."""
+    evidence = Evidence(())
+    for place in range(200):
+        wished = wishes(quantile=0.5) if place % 2 else wishes(logit=0.5)
+        query = Query(True, 0.5, "uncertain", 0.5, None, "auto", BudgetView(0, 0, 0, 0), wished)
+        forecast = Forecast(0.0, unit, None, None)
+        decision = Decision(f"{place}", 0, Prediction(None, None, {}), query, forecast)
+        asked = Asked(0.0, {}, decision, Mark(place + 1, 0, 0.0, 0.1, 0.0, [], 1), 1.0)
+        evidence.settle(evidence.ask(asked), repr(10.0 * unit if place % 2 else unit))
+    mixture = held(evidence, NAMES, 0.05, numbers=True)
+    shares = {one.name: one.weight for one in mixture.standings}
+
+    assert shares["quantile"] > 1.5 * shares["logit"]
+    assert "furthest off about what it wants" in mixture.reason
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_without_arms_nothing_is_claimed_of_drawing(right):
+    """Numbers and a model of the caller's own have none, and how often that is right says nothing of what choosing gains."""
+    evidence = Evidence(())
+    for place in range(200):
+        row(evidence, 0.05, wishes(random=0.05), right=right, arms=(), explored=place % 2 == 0)
+    mixture = held(evidence, NAMES, 0.05)
+
+    assert (mixture.lead, mixture.deviation) == PRIOR
+    assert "do not tell" in mixture.reason
+
+
+def test_a_time_without_arms_does_not_count():
+    """Where the model was the caller's own for a while, what choosing gains is told by the rest."""
+    alone, both = Evidence(()), Evidence(())
+    for place in range(300):
+        if place == 150:
+            for later in range(200):
+                row(both, 0.05, wishes(random=0.05), arms=(), explored=later % 2 == 0)
+        for evidence in (alone, both):
+            row(evidence, 0.05, wishes(random=0.05), arms=(place % 3 > 0, place % 5 > 0), explored=True)
+    ones = [held(evidence, NAMES, 0.05) for evidence in (alone, both)]
+
+    assert ones[0].lead == pytest.approx(ones[1].lead, abs=0.02)
 
 
 def test_other_candidates_begin_anew():

@@ -274,6 +274,20 @@ async def test_where_there_is_no_boundary_nothing_is_made(build):
     assert all(item.event.probabilities for item in asked)
 
 
+async def test_samples_that_could_teach_nothing_are_not_picked(build):
+    """Where the model became the caller's own, those that came without its probabilities stay in the pool."""
+    house = build()
+    await house.administration.put("e", QUIET)
+    for number in range(8):
+        stated = {"a": 0.7, "b": 0.3} if number % 2 else None
+        house.engine.streams["e"].pool.offer(f"{number}", {"x": float(number)}, 0.5, 0.0, probabilities=stated)
+    await house.administration.patch("e", {"model": {"type": "external"}, "budget": {"burst": 20}})
+
+    found = await house.engine.choosing.select("e", 6)
+    assert {item.event.sample_id for item in found.asked} == {"1", "3", "5", "7"}
+    assert found.refused == {"pool": 2}
+
+
 async def test_what_was_made_of_an_erased_sample_is_erased(build):
     """A parent takes its children along, also one that nothing else is known of; what they taught is undone."""
     house = await quiet(build, burst=60, pool={"size": 40})

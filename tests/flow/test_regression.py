@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from service.core.errors import Conflict
+from service.core.errors import Conflict, Invalid
 from service.core.events import Labelled
 from service.core.freezer import freeze, thaw
 from service.core.learner import Learner
@@ -97,6 +97,10 @@ async def test_a_streams_task_stays(build):
         await house.administration.put("s", {})
     with pytest.raises(Conflict, match="task"):
         await house.administration.patch("s", {"task": None, "model": None, "query": None})
+    with pytest.raises(Conflict, match="task"):
+        await house.administration.patch("s", {"task": "classification"})
+    with pytest.raises(Invalid, match="task"):
+        await house.administration.patch("s", {"task": ["regression"]})
     assert house.learner().config.task == "regression"
 
 

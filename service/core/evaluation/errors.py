@@ -99,7 +99,7 @@ def evaluate_errors(view: View, config: StreamConfig) -> ErrorsEvaluation:
         errors(*view.window(SHORT), disabled=disabled),
         since,
         _parts(view.window(LONG)[1], view.slices),
-        spent_on(since.answered, config.budget),
+        spent_on(since.answered + view.chosen, config.budget),
         Saved(None, None, None, None, None, "not told of regression streams"),
     )
 
