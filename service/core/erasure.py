@@ -8,9 +8,10 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from service.core.events import Asked, Checkpoint, Event, Labelled, Origin, Skipped
-from service.core.records import Prediction
+from service.core.records import Forecast, Prediction
 
 _NOTHING = Prediction(None, None, {})
+_UNTOLD = Forecast(None, None, None, None)
 
 
 def blanked(events: Iterable[Event]) -> list[Event]:
@@ -24,7 +25,9 @@ def blanked(events: Iterable[Event]) -> list[Event]:
 
 def _blank(event: Event, ordinals: dict[str, str]) -> Event:
     if isinstance(event, Asked):
-        decision = msgspec.structs.replace(event.decision, prediction=_NOTHING)
+        said = event.decision.forecast
+        forecast = said if said is msgspec.UNSET else _UNTOLD
+        decision = msgspec.structs.replace(event.decision, prediction=_NOTHING, forecast=forecast)
         origin = Origin(event.origin.time)
         return msgspec.structs.replace(event, features={}, decision=decision, origin=origin, probabilities=None, parents=[])
     if isinstance(event, Labelled):

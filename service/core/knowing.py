@@ -3,6 +3,7 @@
 import inspect
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Protocol, runtime_checkable
 
 from river import linear_model, multiclass
@@ -58,7 +59,8 @@ class Knowing:
     def predict_all(self, vectors: Sequence[Vector]) -> list[dict[str, float]]:
         """Return what `predict` says of each."""
         if ARRAYS in vectors[0] and self._codes and hasattr(self.model, "predict_proba_each"):
-            return list(map(self._sound, self.model.predict_proba_each(vectors)))
+            with suppress(Exception):  # one by one a broken model knows nothing of those samples alone at which it raises
+                return list(map(self._sound, self.model.predict_proba_each(vectors)))
         return list(map(self.predict, vectors))
 
     def teach(self, vector: Vector, label: str, weight: float = 1.0) -> bool:

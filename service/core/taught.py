@@ -10,10 +10,11 @@ from service.core.auto import AutoModel, Choice
 from service.core.columns import Vector
 from service.core.companions import Companion, LastLabels, members_of
 from service.core.events import Labelled
+from service.core.features import RESERVED
 from service.core.knowing import Knowing, Model, is_linear
 from service.core.recalibration import Recalibration
 from service.core.records import Forecast, Lesson, Prediction
-from service.core.stated import Probabilities, evidence
+from service.core.stated import MAX_CLASSES, Probabilities, evidence
 from service.core.vectoriser import Vectoriser
 
 
@@ -37,6 +38,7 @@ class Taught(Knowing):
         self.companion = companion
         self.arms = [Knowing(arm) for arm in arms]
         self.trust: Recalibration | None = None  # in what samples state, once any label says
+        self._heard: dict[str, None] = {}  # columns of evidence that were learned
 
     def teach(self, vector: Vector, label: str, weight: float = 1.0) -> bool:
         """Learn one label; False where the model raises, and then the label counts as unlearnable."""
@@ -47,6 +49,8 @@ class Taught(Knowing):
 
     def learn(self, answer: Labelled, vector: Vector, lesson: Lesson) -> bool:
         """Learn an answer, and so do the arms that may; False where the label is unlearnable."""
+        if answer.probabilities is not None and not self.relays:
+            vector = self._admitted(vector)
         for arm in self.arms[: answer.arms]:
             arm.judge(vector, lesson.label, 1.0)  # what it learns was asked at random
             arm.teach(vector, lesson.label)
@@ -54,6 +58,14 @@ class Taught(Knowing):
             self.believe(answer.probabilities, lesson)
         self.judge(vector, lesson.label, lesson.stakes)
         return self.teach(vector, lesson.label, lesson.weight)
+
+    def _admitted(self, vector: Vector) -> Vector:
+        """Return a vector without evidence of classes beyond the first 1,000: a model keeps something for every column that it learned."""
+        heard = self._heard
+        for column in vector:
+            if column.startswith(RESERVED) and len(heard) < MAX_CLASSES:
+                heard[column] = None
+        return {column: value for column, value in vector.items() if column in heard or not column.startswith(RESERVED)}
 
     @property
     def cold(self) -> bool:

@@ -19,6 +19,7 @@ from service.core.embeddings import check_embeddings, numbers_of, pack_embedding
 from service.core.errors import Invalid
 from service.core.events import Configured, Labelled
 from service.core.freezer import freeze, thaw
+from service.core.knowing import Knowing
 from service.core.learner import Learner
 from service.core.logistic import Logistic
 from service.core.measures import MEASURES
@@ -430,3 +431,24 @@ def test_a_missing_embedder_leaves_the_words():
     decision = book.learner.decide("later", {"text": "aaaa bbbb"}, 0.0)
 
     assert decision.prediction.label is not None
+
+
+class Fragile(Logistic):
+    """A model that breaks at what lies far out."""
+
+    def predict_proba_one(self, x, offsets=None):
+        """Raise there."""
+        if x["x"] > 1.0:
+            raise ValueError
+        return super().predict_proba_one(x, offsets)
+
+
+def test_a_model_that_breaks_at_one_sample_knows_the_others_of_a_batch():
+    """Together as one by one: the service goes on, and nothing is known of that sample alone."""
+    knowing = Knowing(Fragile(1.0, 0.0))
+    vectors = [{"x": x, ARRAYS: {"v[2]": single([x, 1.0])}} for x in (0.0, 2.0, 1.0)]
+    for label in "ab":
+        knowing.teach(vectors[0], label)
+
+    assert knowing.predict_all(vectors) == [knowing.predict(vector) for vector in vectors]
+    assert [bool(said) for said in knowing.predict_all(vectors)] == [True, False, True]

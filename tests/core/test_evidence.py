@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from service.core import events
 from service.core.catalogue import effective
+from service.core.embeddings import single
 from service.core.erasure import blanked
 from service.core.errors import Invalid
 from service.core.evaluation import LONG, SHORT, Traffic, evaluate, recent
@@ -321,6 +322,17 @@ def test_slices_take_values_of_every_kind(value, told):
     stream.append(stream.learner.question(decision, {"kind": value}))
 
     assert stream.learner.evidence.parts == [(told,)]
+
+
+def test_an_embedding_is_in_no_slice():
+    """A sample may have come while its feature was declared as one, and be asked about when it is a slice: the fold goes on."""
+    stream = Stream(embeddings={"vec": 2}, slices=["x"])
+    features = {"x": 1.0, "vec": single([1.0, 2.0])}
+    question = stream.learner.question(stream.learner.decide("a", features, 0.0), features)
+    stream.append(Configured(1.0, effective({"slices": ["vec"]})))
+    stream.append(question)
+
+    assert stream.learner.evidence.parts == [("",)]
 
 
 def test_there_are_at_most_five_slices():

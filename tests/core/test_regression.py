@@ -10,6 +10,7 @@ import pytest
 from service.core.catalogue import describe, effective
 from service.core.conformal import Residuals
 from service.core.digest import digest
+from service.core.erasure import blanked
 from service.core.errors import Invalid
 from service.core.events import Configured, Labelled
 from service.core.learner import Learner
@@ -378,6 +379,19 @@ def test_every_model_asks_with_every_measure(model, measure):
 
     assert 30 <= learner.budget.asked <= 50
     assert NUMERIC[measure].reason in reasons
+
+
+def test_what_was_foretold_goes_with_its_sample():
+    """An erasure leaves no number of a forecast in the log; that there was one stays."""
+    learner = Learner(1, Configured(0.0, effective({"task": "regression", "budget": {"rate": 1.0}}), b"k" * 16))
+    for number, (x, y) in enumerate(plane(random.Random(11), 5)):
+        learner.apply(2 + number, learner.answer(f"{number}", number_text(y), "", x, 0.0, brought=True, labeled_at=None))
+    question = learner.question(learner.decide("gone", {"a": 1.0, "b": 2.0}, 0.0), {"a": 1.0, "b": 2.0})
+    left = blanked([question])[0]
+
+    assert question.decision.forecast.value is not None
+    assert left.decision.forecast == Forecast(None, None, None, None)
+    assert (left.decision.query, left.mark) == (question.decision.query, question.mark)
 
 
 @pytest.mark.parametrize(("model", "measure"), list(itertools.product(REGRESSORS, NUMERIC)))

@@ -414,3 +414,21 @@ def test_the_transcript_proves_how_far_others_are_trusted():
 def test_what_stands_beside_features_tells_samples_apart():
     """Under names that no feature has."""
     assert beside({"x": 1.0}, {"": 0.25, "b": 0.75}) == {RESERVED: 0.25, f"{RESERVED}b": 0.75, "x": 1.0}
+
+
+@pytest.mark.parametrize("model", ["logistic", "naive-bayes"])
+def test_evidence_has_a_bounded_number_of_columns(model):
+    """Of classes that are named anew with every sample a model learns the first thousand; its log folds to the same."""
+    book = Book({"model": {"type": model}})
+    sizes = []
+    for number in range(16):
+        stated = {f"{number}-{place}": 0.005 for place in range(200)}
+        answer = book.learner.answer(
+            f"{number}", "ab"[number % 2], "", {"x": float(number)}, 0.0, brought=True, labeled_at=None, probabilities=stated
+        )
+        book.append(answer)
+        sizes.append(len(freeze(book.learner.taught)))
+
+    assert sizes[1] - sizes[0] > 5_000
+    assert sizes[15] - sizes[7] < 5_000
+    assert fold(book.read).fingerprint() == book.learner.fingerprint()

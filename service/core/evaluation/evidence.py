@@ -192,6 +192,8 @@ def _part(features: Features, name: str) -> str:
     value = features.get(name)
     if value is None:
         return "(none)" if name in features else ""
+    if value.__class__ is bytes:  # an embedding, declared before the slice was
+        return ""
     text = value if value.__class__ is str else str(value).lower() if value.__class__ is bool else f"{value:g}"
     return text if len(text) <= _LONGEST else _OTHER
 
