@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Generator, Iterable, Sequence
 from functools import partial
-from itertools import starmap
+from itertools import islice, starmap
 from typing import NamedTuple, TypeVar
 
 from service.asking import Answer, Asking
@@ -168,7 +168,7 @@ class Choosing:
     # --- making --------------------------------------------------------------------------------------------------------------
 
     async def _made(self, live: Live, wanted: int) -> list[Synthetic]:
-        real = {sample_id: one.features for sample_id, one in live.pool.items()} | await self._asked_before(live)
+        real = await asyncio.to_thread(_unpacked, live.pool.items()) | await self._asked_before(live)
         rows, said = await _looked_at(live, ((features, None) for features in real.values()))
         candidates = [
             Candidate(sample_id, features, Prediction.of(probabilities))
@@ -178,7 +178,7 @@ class Choosing:
             return []
         utilities = [1.0 - margin_of(probabilities) for probabilities in said]
         ways = await asyncio.to_thread(_ways, candidates, rows, utilities, _SPARE * wanted, live.learner.budget.seen)
-        whole = integral(real.values())
+        whole = await asyncio.to_thread(integral, real.values())
         found: list[Synthetic] = []
         for one, other in ways:
             made = await _in_turns(walk(one, other, whole, partial(_predict, live)))
@@ -191,9 +191,8 @@ class Choosing:
     async def _asked_before(self, live: Live) -> dict[str, Features]:
         """The samples of the last questions that are real and were not erased."""
         samples = live.learner.queries.samples
-        last = [
-            sample.asked_seq for sample in list(samples.values())[-_RECENT:] if sample.asked_seq and not (sample.erased or sample.parents)
-        ]
+        recent = [*islice(reversed(samples.values()), _RECENT)][::-1]
+        last = [sample.asked_seq for sample in recent if sample.asked_seq and not (sample.erased or sample.parents)]
         events = await asyncio.to_thread(self._log.get, live.name, last)
         return {event.sample_id: event.features for event in events if isinstance(event, Asked) and not is_erased(live, event.sample_id)}
 
@@ -223,6 +222,10 @@ def _within(wanted: int, bound: int, reason: str, refused: dict[str, int]) -> in
     return min(wanted, bound)
 
 
+def _unpacked(passed: Sequence[tuple[str, Passed]]) -> dict[str, Features]:
+    return {sample_id: one.features for sample_id, one in passed}
+
+
 def _from_pool(sample_id: str, passed: Passed, probabilities: dict[str, float]) -> _Wanted:
     return _Wanted(sample_id, passed.features, passed.origin, probabilities, passed.probabilities)
 
@@ -249,7 +252,7 @@ def _predict(live: Live, features: Features) -> dict[str, float]:
 
 async def _looked_at(live: Live, samples: Iterable[_Brought]) -> tuple[Rows, list[dict[str, float]]]:
     """The vectors of samples as rows, and what the model says of each; all of one model, whatever takes over meanwhile."""
-    held = list(samples)
+    held = await asyncio.to_thread(list, samples)  # unpacks up to 4 MiB
     while True:
         epoch = live.learner.taught.epoch
         table = Table()
