@@ -1,16 +1,17 @@
 """Shows what a batch picked from a pool is worth against a random one: `python -m benchmarks.pool [--short] [--streams DIR] [--seeds N]`.
 
-The service's own engine over fakes takes 2,000 samples in without asking, somewhere in the stream (the seed says where), then gets a
-grant of 50 and picks a first batch, once by one call while nothing is known (`first`), once by five calls of ten, each answered before the
-next (`tens`); then another 50 after the first (`second`). Against each stand five random draws of as many labels from the same pool,
-learned by the same model after the same answers; what counts is the mean of their accuracies. Accuracy is that of the model as it stands
-over the samples that follow, of which nothing is learned. p is Student's for differences paired by seed, two-sided. Then samples are
-made near the boundary and checked. Exits 1 where a batch picked by tens wins on fewer than two thirds of the streams (p < 0.01), a made
-sample leaves the observed range or the boundary, or anything entered an estimate.
+The service's own engine over fakes takes 2,000 samples in without asking, somewhere in the stream (the seed says where), then gets a grant
+of 50 and picks a first batch, once all of it while nothing is known (`first`), once in portions of ten, each picked when the one before is
+answered (`tens`: `at_once` 10); then another 50 after the first (`second`). Against each stand five random draws of as many labels from
+the same pool, learned by the same model after the same answers; what counts is the mean of their accuracies. Accuracy is that of the model
+as it stands over the samples that follow, of which nothing is learned. p is Student's for differences paired by seed, two-sided. Then
+samples are made near the boundary and checked. Exits 1 where a batch picked by tens wins on fewer than two thirds of the streams (p <
+0.01), a made sample leaves the observed range or the boundary, or anything entered an estimate.
 """
 
 import argparse
 import asyncio
+import contextlib
 import copy
 import json
 import logging
@@ -114,19 +115,26 @@ class Trial:
         """A stream's state."""
         return self.engine.streams[stream].learner
 
-    async def batch(self, stream: str, grant: int, size: int = BATCH) -> list[str]:
-        """Raise the grant, ask about a batch and answer it; gives its samples."""
+    async def batch(self, stream: str, grant: int, at_once: int | None = None) -> list[str]:
+        """Raise the grant, ask about a batch and answer it as it comes; gives its samples."""
         await self.engine.administration.patch(stream, {"budget": {"burst": grant}})
-        found = await self.engine.choosing.select(stream, size)
-        picked = [item.event.sample_id for item in found.asked]
-        for sample_id in picked:
-            await self.engine.flow.label(stream, sample_id, label_text(self.pool[sample_id][1]))
+        portions, picked = self.engine.portions, []
+        asked = (await portions.select(stream, BATCH, at_once)).asked
+        while asked:
+            for sample_id in [item.event.sample_id for item in asked]:
+                await self.engine.flow.label(stream, sample_id, label_text(self.pool[sample_id][1]))
+                picked.append(sample_id)
+            moved = self.engine.streams[stream].moved
+            while portions.pending(stream) and not self.learner(stream).queries.open:
+                moved.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(moved.wait(), 0.1)
+            asked = await self.engine.questions.waiting(stream, "oldest", BATCH, None)
         return picked
 
     async def by_tens(self) -> float:
-        """The accuracy after a batch that is picked in parts, each when the one before is learned."""
-        for grant in range(FEW, BATCH + 1, FEW):
-            await self.batch(TENS, grant, FEW)
+        """The accuracy after a batch that is picked in portions, each when the one before is learned."""
+        await self.batch(TENS, BATCH, FEW)
         return self.accuracy(self.learner(TENS).taught)
 
     def drawn(self, before: Taught, apart: Sequence[str], seed: int) -> float:

@@ -13,6 +13,7 @@ from service.core.pool import Size
 from service.erasure import Erasure
 from service.flow import Flow
 from service.journal import Journal
+from service.portions import Portions
 from service.ports import Clock, Log, Observer, Workshop
 from service.questions import Questions
 from service.streams import Live, Memory, Streams
@@ -56,6 +57,7 @@ class Engine:
         self.appraisal = Appraisal(self.streams)
         self.questions = Questions(self.streams, self.journal, log, clock, observers)
         self.choosing = Choosing(self.streams, self.journal, log, memory, clock, observers)
+        self.portions = Portions(self.streams, self.choosing)
         self.upkeep = Upkeep(
             self.streams,
             self.journal,
@@ -72,6 +74,7 @@ class Engine:
             memory.forget,
             self.checkpoints.forget,
             self.appraisal.forget,
+            self.portions.forget,
             self.upkeep.forget,
             *(observer.forget for observer in observers),
         ]
@@ -86,6 +89,7 @@ class Engine:
 
     async def stop(self) -> None:
         """Write the last checkpoints, wait until everything is on disk, and let the outside go."""
+        await self.portions.stop()
         await self.upkeep.stop()
         await self.erasure.settled()
         await self.journal.settled()

@@ -30,7 +30,7 @@ class Live:
 
     `tail` collects what is taught while a rebuild runs beside the serving model; `changes` counts folded events since the last
     snapshot. `erasing` is held while preprocessing forgets the samples that are `leaving`, `choosing` while questions are chosen from
-    what the `pool` has of unasked samples.
+    what the `pool` has of unasked samples. `moved` is set at every folded event, for the one who waits for one.
     """
 
     def __init__(self, name: str, learner: Learner) -> None:
@@ -42,6 +42,7 @@ class Live:
         self.dropped = False
         self.erasing = asyncio.Lock()
         self.choosing = asyncio.Lock()
+        self.moved = asyncio.Event()
         self.pool = Pool(learner.config.pool, int.from_bytes(learner.secret))
         self.leaving: set[str] = set()
         self._by_age: deque[str] | None = None
@@ -70,6 +71,7 @@ class Live:
             self.watch(event.sample_id)
         if self._by_age is not None and len(samples) > known:
             self._by_age.append(next(reversed(samples)))
+        self.moved.set()
         return applied
 
     def watch(self, sample_id: str) -> None:

@@ -11,26 +11,32 @@ Batch = Annotated[int, msgspec.Meta(ge=1, le=500)]
 
 
 class PoolOut(msgspec.Struct, frozen=True):
-    """The samples that nobody was asked about and that are kept in memory: how many of at most `size`, and how old the oldest is."""
+    """The samples that nobody was asked about and that are kept in memory: how many of at most `size`, and how old the oldest is.
+
+    `pending` more are asked about as soon as the questions of a batch that goes in portions are settled.
+    """
 
     samples: int
     size: int
     keep: str
     bytes: int
     oldest: str | None
+    pending: int
 
 
 class SelectIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How many samples of the pool to ask about."""
+    """How many samples of the pool to ask about; with `at_once` so many at a time, each portion when the one before has its answers."""
 
     n: Batch = 50
+    at_once: Batch | None = None
 
 
 class SelectOut(msgspec.Struct, frozen=True):
-    """The questions that were asked, in the order in which they were picked; and how many more were not, by reason."""
+    """The questions that were asked, in the order in which they were picked; how many more were not, by reason, and how many follow."""
 
     queries: list[QueryOut]
     refused: dict[str, int]
+    pending: int
 
 
 class SynthesiseIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -27,6 +27,7 @@ class PoolRoutes:
         """Take what the paths call."""
         self._streams = engine.streams
         self._choosing = engine.choosing
+        self._portions = engine.portions
         self._max_body = max_body
 
     def install(self, app: FastAPI) -> None:
@@ -42,13 +43,13 @@ class PoolRoutes:
         """How many unasked samples are kept, and how old they are."""
         pool = self._streams[stream].pool
         oldest = None if pool.oldest is None else rfc3339(pool.oldest)
-        return _json(PoolOut(pool.size.samples, pool.spec.size, pool.spec.keep, pool.size.bytes, oldest))
+        return _json(PoolOut(pool.size.samples, pool.spec.size, pool.spec.keep, pool.size.bytes, oldest, self._portions.pending(stream)))
 
     async def select_from_pool(self, stream: Stream, request: Request) -> Response:
         """Ask about the samples of the pool that are worth it together, within the budget; on disk when this returns."""
         wanted = parse(await json_body_of(request, self._max_body), SelectIn)
-        found = await self._choosing.select(stream, wanted.n)
-        return _json(SelectOut([schemas.question_of(item) for item in found.asked], found.refused))
+        found = await self._portions.select(stream, wanted.n, wanted.at_once)
+        return _json(SelectOut([schemas.question_of(item) for item in found.asked], found.refused, self._portions.pending(stream)))
 
     async def synthesise(self, stream: Stream, request: Request) -> Response:
         """Make samples near the decision boundary, between real ones, and ask about them within the budget."""

@@ -176,9 +176,13 @@ def pool(stream: str) -> Call[Pool]:
     return _call("GET", _path(stream, "pool"), Pool)
 
 
-def select(stream: str, n: int = 50) -> Call[Selection]:
-    """Ask about `n` samples of the pool that are worth it together, within the budget; sent once, for each time asks anew."""
-    return replace(_call("POST", _path(stream, "pool", "select"), Selection, {"n": n}), repeatable=False)
+def select(stream: str, n: int = 50, *, at_once: int | None = None) -> Call[Selection]:
+    """Ask about `n` samples of the pool that are worth it together, within the budget; sent once, for each time asks anew.
+
+    With `at_once` so many at a time: the server asks about the next when these have their answers.
+    """
+    wanted = {"n": n} if at_once is None else {"n": n, "at_once": at_once}
+    return replace(_call("POST", _path(stream, "pool", "select"), Selection, wanted), repeatable=False)
 
 
 def synthesise(stream: str, n: int = 10, *, ask: bool = True) -> Call[Synthesis]:

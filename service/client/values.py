@@ -176,20 +176,25 @@ class SampleState(msgspec.Struct, frozen=True):
 
 
 class Pool(msgspec.Struct, frozen=True):
-    """The unasked samples that a stream keeps: how many of at most `size`, which (`keep`), and since when (RFC 3339)."""
+    """The unasked samples that a stream keeps: how many of at most `size`, which (`keep`), and since when (RFC 3339).
+
+    `pending` of them will be asked about when the questions before them have their answers.
+    """
 
     samples: int
     size: int
     keep: str
     bytes: int
     oldest: str | None
+    pending: int = 0
 
 
 class Selection(msgspec.Struct, frozen=True):
-    """The questions that were asked about samples of the pool; and how many more were not, by reason."""
+    """The questions that were asked about samples of the pool; how many more were not, by reason, and how many follow later."""
 
     queries: list[Question]
     refused: dict[str, int]
+    pending: int = 0
 
 
 class Synthetic(msgspec.Struct, frozen=True):

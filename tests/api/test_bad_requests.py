@@ -286,6 +286,7 @@ BAD = {
     "claim for half a second": claim(b'{"labeler": "u", "lease": 0.5}', "#/lease"),
     "claim with an unknown field": claim(b'{"labeler": "u", "for": 5}', "#/for"),
     "batch of none": pooled("select", b'{"n": 0}', "#/n"),
+    "batch in portions of none": pooled("select", b'{"n": 5, "at_once": 0}', "#/at_once"),
     "batch of 501": pooled("select", b'{"n": 501}', "#/n"),
     "batch of half a question": pooled("select", b'{"n": 1.5}', "#/n"),
     "batch with an unknown field": pooled("select", b'{"n": 5, "for": 5}', "#/for"),

@@ -39,6 +39,18 @@ async def test_a_batch_is_asked_and_the_pool_says_how_full_it_is(filled):
     assert not any("synthetic" in query for query in waiting)
 
 
+async def test_a_batch_goes_in_portions(filled):
+    """The answer and the pool say how many are to come; they come when the first have their answers."""
+    first = (await filled.post(f"{STREAM}/pool/select", json={"n": 5, "at_once": 3})).json()
+    before = (await filled.get(f"{STREAM}/pool")).json()
+    await answered(filled, first["queries"])
+    await filled.house.until(lambda: filled.house.learner().queries.open)
+    waiting = (await filled.get(f"{STREAM}/queries")).json()["queries"]
+
+    assert (len(first["queries"]), first["refused"], first["pending"], before["pending"]) == (3, {}, 2, 2)
+    assert (len(waiting), (await filled.get(f"{STREAM}/pool")).json()["pending"]) == (2, 0)
+
+
 async def test_made_samples_are_marked_everywhere(filled):
     """In the answer, in the list of questions, and in what is held of them."""
     await answered(filled, (await filled.post(f"{STREAM}/pool/select", json={"n": 20})).json()["queries"])

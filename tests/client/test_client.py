@@ -107,13 +107,13 @@ async def test_a_batch_is_picked_and_samples_are_made(client, stream):
         await client.sample(stream, {"x": number - 20.0}, sample_id=f"n{number}")
     await client.patch(stream, {"budget": {"burst": 21}})
     before = await client.pool(stream)
-    found = await client.select(stream, 20)
+    found = await client.select(stream, 20, at_once=20)
     for question in found.queries:
         await client.label(stream, question.sample_id, question.features["x"] > 0)
     made = await client.synthesise(stream, 2)
     (waiting,) = await client.queries(stream)
 
-    assert (before.samples, len(found.queries), found.refused) == (40, 20, {})
+    assert (before.samples, len(found.queries), found.refused, found.pending) == (40, 20, {}, 0)
     assert (made.refused, [one.sample_id for one in made.samples]) == ({"budget": 1}, [waiting.sample_id])
     assert (waiting.synthetic, (await client.sample_state(stream, waiting.sample_id)).synthetic) == (True, True)
 
