@@ -52,6 +52,7 @@ async def test_one_answer_of_a_portion_is_not_enough(build):
     await settled(house)
 
     assert waiting(house) == [found.asked[3].event.sample_id]
+    assert not house.engine.streams["s"].choosing.locked()  # nobody is picking
 
 
 async def test_a_budget_that_ends_ends_the_batch(build):
