@@ -11,6 +11,7 @@ from rich.table import Table
 
 from service.client import ONCE, Client, ClientError
 from service.demo.answering import Answering, Tally
+from service.demo.interrupts import gently
 from service.demo.labelfile import Label, read_labels
 from service.demo.screen import console as new_console
 from service.demo.screen import is_live
@@ -62,8 +63,8 @@ class _Command:
         with Client(options.url, options.key) as client:
             answering = Answering(client, options.stream, self._labels, labeler=options.labeler, limit=options.limit)
             try:
-                with self._shown(f"{options.stream}: answering") as watcher:
-                    answering.work(watcher, follow=options.follow)
+                with gently() as wish, self._shown(f"{options.stream}: answering") as watcher:
+                    answering.work(watcher, wish, follow=options.follow)
             finally:
                 self._sum_up(answering.tally)
         return REFUSED if answering.tally.refusals else 0

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from service.client import Client, Refused
+from service.demo.interrupts import Wish
 from service.demo.labelfile import Label
 
 _PAGE = 100  # questions
@@ -54,12 +55,13 @@ class Answering:
         self._left = limit
         self._tried: set[str] = set()
 
-    def work(self, watcher: Watcher, *, follow: bool = False) -> None:
-        """Answer; a follower ends only when its limit is reached. Raises `ClientError`."""
+    def work(self, watcher: Watcher, wish: Wish, *, follow: bool = False) -> None:
+        """Answer; a follower ends only when its limit is reached, or somebody wishes it. Raises `ClientError`."""
         pool = ThreadPoolExecutor(_AT_ONCE, "answering")
         try:
             while self._left != 0:
-                if self._pass(pool, watcher):
+                wish.check()
+                if self._pass(pool, watcher, wish):
                     continue
                 if not follow:
                     return
@@ -67,7 +69,7 @@ class Answering:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _pass(self, pool: ThreadPoolExecutor, watcher: Watcher) -> int:
+    def _pass(self, pool: ThreadPoolExecutor, watcher: Watcher, wish: Wish) -> int:
         """Go through all that is open now; the number of answers sent."""
         sent = 0
         for waiting in self._open():
@@ -76,6 +78,7 @@ class Answering:
             for sample_id, outcome in zip(answerable, pool.map(self._answer, answerable), strict=True):
                 self._count(sample_id, outcome)
                 watcher.sent(self.tally)
+                wish.check()
                 sent += 1
         return sent
 

@@ -2,14 +2,25 @@
 
 import asyncio
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from service import asking
 from service.admission import Incoming
 from service.asking import Answer
 from service.core.errors import Conflict
 from service.testing import InMemoryLog
 from tests.conftest import House
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _patient():
+    """A process that is held up for a second has not lost its log: which questions are told as `unavailable` is not the point here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asking, "ASK_PATIENCE", 60.0)
+        yield
+
 
 BUDGETS = [
     {"rate": 1.0, "burst": 100},
