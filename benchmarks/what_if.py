@@ -82,9 +82,9 @@ def unsupported(rate: float) -> Iterator[Alternative]:
 
 
 def base(pairs: Sequence[Pair], rate: float) -> dict[str, Any]:
-    """The defaults at this rate; texts get the model for texts."""
-    model = {"model": {"type": "text", "params": {"field": "text"}}} if is_text(list(pairs)) else {}
-    return {**model, "budget": {"rate": rate}}
+    """The defaults at this rate, with one model, so that what a log supports does not hang on which of several answered."""
+    model = {"type": "text", "params": {"field": "text"}} if is_text(list(pairs)) else {"type": "logistic"}
+    return {"model": model, "budget": {"rate": rate}}
 
 
 def work(job: Job) -> Any:
