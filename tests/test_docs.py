@@ -96,7 +96,7 @@ def test_the_worked_example_gives_exactly_the_shown_shapes(tmp_path):
     """Every curl of the README, run in order against a fresh server, answers as it says."""
     with readers_server(tmp_path) as (url, options):
         for command, expected in examples():
-            here = command.replace("localhost:8000", url.removeprefix("http://")) + options
+            here = command.replace("localhost:8000", url.removeprefix("http://")).replace("curl -s ", f"curl -s{options} ")
             answer = documents(subprocess.run(["bash", "-c", here], capture_output=True, check=True, timeout=30, text=True).stdout)
 
             assert shape(answer) == shape(expected), command
