@@ -52,7 +52,8 @@ class Portions:
         if left and found.refused:
             reason = next(iter(found.refused))
             found.refused[reason] += left
-        elif left:
+        elif left and not live.dropped:
+            self.forget(stream)  # of two that came at once the later one goes on
             self._rests[stream] = rest = _Rest(left, first)
             rest.task = asyncio.create_task(self._go_on(live, rest, found.asked))
         return found

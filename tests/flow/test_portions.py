@@ -79,6 +79,18 @@ async def test_another_batch_takes_the_place_of_the_first(build):
     assert house.learner().budget.asked == 5
 
 
+async def test_of_two_batches_that_come_at_once_one_goes_on(build):
+    """The first portions of both are asked, and no more than the rest of one."""
+    house = await quiet(build)
+    await asyncio.gather(house.engine.portions.select("s", 6, 2), house.engine.portions.select("s", 6, 2))
+    while waiting(house):
+        await answer_all(house)
+        await settled(house)
+        await house.until(lambda: waiting(house) or not house.engine.portions.pending("s"))
+
+    assert house.learner().budget.asked == 2 + 6
+
+
 async def test_a_stream_that_goes_takes_its_batch_along(build):
     """Nothing waits for its questions any more."""
     house = await quiet(build)
