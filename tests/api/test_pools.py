@@ -44,7 +44,7 @@ async def test_a_batch_goes_in_portions(filled):
     first = (await filled.post(f"{STREAM}/pool/select", json={"n": 5, "at_once": 3})).json()
     before = (await filled.get(f"{STREAM}/pool")).json()
     await answered(filled, first["queries"])
-    await filled.house.until(lambda: filled.house.learner().queries.open)
+    await filled.house.until(lambda: not filled.house.engine.portions.pending("s"))
     waiting = (await filled.get(f"{STREAM}/queries")).json()["queries"]
 
     assert (len(first["queries"]), first["refused"], first["pending"], before["pending"]) == (3, {}, 2, 2)
