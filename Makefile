@@ -66,11 +66,12 @@ types: setup  ## Check types
 imports: setup  ## Check who imports whom
 	$(BIN)/lint-imports --no-logo
 
-# Servers that tests start write data files of their own (see [tool.coverage.run]), hence erase and combine.
+# Servers that tests start write data files of their own (see [tool.coverage.run]), hence erase and combine. A file of tests stays in
+# one process, since its tests share servers.
 .PHONY: coverage
-coverage: setup  ## Run the tests; the core must be covered to 95 %
+coverage: setup  ## Run the tests, a process a core; the core must be covered to 95 %
 	@$(PY) -m coverage erase
-	$(PY) -m coverage run -m pytest $(ARGS)
+	$(PY) -m coverage run -m pytest --numprocesses=auto --dist=loadfile $(ARGS)
 	@$(PY) -m coverage combine --quiet
 	$(PY) -m coverage report --include='service/core/*' --fail-under=95
 

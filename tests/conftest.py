@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
+from service.core import embedder
 from service.core.learner import Learner
 from service.core.rebuild import fold
 from service.engine import Engine, Tuning
@@ -18,6 +19,12 @@ SECRET = b"sixteen bytes ok"
 def anyio_backend() -> str:
     """Tests run on asyncio, as the service does."""
     return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def no_embedder() -> None:
+    """What embeds texts is a process's own: whatever ran before in it, a test begins without."""
+    embedder.offer(None)
 
 
 class House:

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from service.adapters import embedder
-from service.core import embedder as place
 from service.core.catalogue import effective
 from service.core.embeddings import numbers_of
 
@@ -17,8 +16,6 @@ pytest.importorskip("wordllama")
 def offered():
     """Texts are embedded as a server does it."""
     embedder.offer()
-    yield
-    place.offer(None)
 
 
 def alike(one, other):

@@ -372,8 +372,6 @@ TEXT = {"model": {"type": "text", "params": {"embed": True}}}
 def lettered():
     """Texts are embedded by their letters."""
     embedder.offer(letters)
-    yield
-    embedder.offer(None)
 
 
 def texts(count):
@@ -384,9 +382,8 @@ def texts(count):
         yield {"text": " ".join("".join(rng.choices("xyz" + 3 * kind, k=8)) for _ in range(4))}, kind
 
 
-def test_without_the_extra_an_embedded_text_is_refused(monkeypatch):
+def test_without_the_extra_an_embedded_text_is_refused():
     """And it says what to install."""
-    monkeypatch.setattr(embedder._Place, "embedder", None)
     with pytest.raises(Invalid, match=r"askwhen\[embed\]") as error:
         effective(TEXT)
 
