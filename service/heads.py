@@ -3,6 +3,7 @@
 Requests are answered elsewhere.
 """
 
+import math
 from asyncio import TimerHandle, Transport
 from http import HTTPStatus
 from typing import Any
@@ -28,16 +29,42 @@ class BoundedHeads(HttpToolsProtocol):
         self._piece = 0  # bytes
         self._refusal = HTTPStatus.BAD_REQUEST
         self._patience: TimerHandle | None = None
+        self._idle_since = self.loop.time()
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Wait for a first request no longer than for a next one."""
         super().connection_made(transport)
-        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+        self._rest(self.timeout_keep_alive)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
         self._wait_no_more()
         super().connection_lost(exc)
+        super()._unset_keepalive_if_required()
+
+    def _unset_keepalive_if_required(self) -> None:
+        """Somebody is at work; the timer, which costs more than a look at the clock, goes on and finds that out."""
+        self._idle_since = math.inf
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request, or go on with those that are here."""
+        if self.pipeline or self.transport.is_closing():
+            super().on_response_complete()
+        else:
+            self.server_state.total_requests += 1
+            self.flow.resume_reading()
+            self._idle_since = self.loop.time()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close a connection that was idle for too long."""
+        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if left > 0.0:
+            self._rest(min(left, self.timeout_keep_alive))
+        else:
+            super().timeout_keep_alive_handler()
+
+    def _rest(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser, which keeps a head in memory until it is complete."""

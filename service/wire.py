@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Protocol
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
-from service.api.replies import Reply
+from service.api.replies import JSON_HEADER, Reply
 from service.heads import BoundedHeads
 
 
@@ -28,6 +28,7 @@ class Wire(BoundedHeads):
 
     _begun: Any = None  # the app of a request whose body is still coming
     _refused: str | None = None  # what to say of bytes that are no request, once those before them have their answers
+    _usual: ClassVar[tuple[list[tuple[bytes, bytes]], bytes]] = ([], b"")
     _round: ClassVar[list[tuple["Wire", RequestResponseCycle, AtOnce]]] = []  # whole requests that came in this turn of the loop
 
     def data_received(self, data: bytes) -> None:
@@ -90,6 +91,13 @@ class Wire(BoundedHeads):
             task.add_done_callback(self.tasks.discard)
             self.tasks.add(task)
 
+    @classmethod
+    def _usual_head(cls, default_headers: list[tuple[bytes, bytes]]) -> bytes:
+        """The head of a plain answer up to its length, which is made once as long as uvicorn's headers are the same list: a second."""
+        if cls._usual[0] is not default_headers:
+            cls._usual = default_headers, _head(200, [*default_headers, JSON_HEADER]) + b"content-length: "
+        return cls._usual[1]
+
     async def _write_later(self, cycle: RequestResponseCycle, answer: Awaitable[Reply]) -> None:
         self._write(cycle, await answer)
 
@@ -97,14 +105,15 @@ class Wire(BoundedHeads):
         cycle.response_started = cycle.response_complete = True
         if cycle.disconnected or self.transport.is_closing():
             return
-        lines = [STATUS_LINE[reply.status]]
-        for name, value in cycle.default_headers:
-            lines += (name, b": ", value, b"\r\n")
-        for name, value in reply.head():
-            lines += (name, b": ", value, b"\r\n")
-        lines.append(b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n")
-        lines.append(reply.body)
-        self.transport.write(b"".join(lines))
+        if reply.plain and cycle.keep_alive:
+            self.transport.write(b"%b%d\r\n\r\n%b" % (self._usual_head(cycle.default_headers), len(reply.body), reply.body))
+        else:
+            own = reply.head() if cycle.keep_alive else [*reply.head(), (b"connection", b"close")]
+            self.transport.write(_head(reply.status, [*cycle.default_headers, *own]) + b"\r\n" + reply.body)
         if not cycle.keep_alive:
             self.transport.close()
         self.on_response_complete()
+
+
+def _head(status: int, headers: list[tuple[bytes, bytes]]) -> bytes:
+    return STATUS_LINE[status] + b"".join([b"%b: %b\r\n" % header for header in headers])

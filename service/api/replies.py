@@ -12,7 +12,7 @@ NDJSON = "application/x-ndjson"
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _PART = 131_072  # bytes that are sent at once
-_JSON_HEADER = (b"content-type", b"application/json")
+JSON_HEADER = (b"content-type", b"application/json")
 
 
 class Reply(NamedTuple):
@@ -23,13 +23,18 @@ class Reply(NamedTuple):
     media_type: str = JSON
     headers: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def plain(self) -> bool:
+        """Whether it is JSON that went well, with no headers of its own."""
+        return self.status == 200 and self.media_type is JSON and not self.headers  # noqa: PLR2004 - the commonest
+
     def response(self) -> Response:
         """Return it as FastAPI's routes give it."""
         return Response(self.body, self.status, dict(self.headers), self.media_type)
 
     def head(self) -> list[tuple[bytes, bytes]]:
         """Return its headers as they go over the wire."""
-        kind = _JSON_HEADER if self.media_type is JSON else (b"content-type", self.media_type.encode())
+        kind = JSON_HEADER if self.media_type is JSON else (b"content-type", self.media_type.encode())
         headers = [kind, (b"content-length", b"%d" % len(self.body))]
         if self.headers:
             headers += [(name.lower().encode(), value.encode()) for name, value in self.headers]
