@@ -2,7 +2,7 @@
 
 import asyncio
 
-_SHORT = 0.00025  # seconds of a turn while others come
+_SHORT = 0.0001  # seconds of a turn while others come
 _LONG = 0.001  # seconds of a turn while nobody does: a processor runs the code that it just ran twice as fast
 
 
