@@ -1,6 +1,6 @@
 """Metrics: an observer that counts, and a collector that looks at the streams when it is scraped. Nothing is decided here.
 
-What happens with every sample is counted in plain numbers, which costs a fraction of a microsecond; a scrape makes series of them.
+What happens with every sample and commit is counted in plain numbers, which costs a fraction of a microsecond; a scrape makes them series.
 """
 
 import contextlib
@@ -33,15 +33,36 @@ Estimates = Callable[[], Iterable[tuple[str, Estimate | Errors]]]
 Pools = Callable[[], Iterable[tuple[str, Size]]]
 
 
-class _Tally:
-    """What was decided in one stream: samples by reason, and the times it took, in the buckets of `_QUICK`."""
+class Times:
+    """How long something took, in buckets with these upper bounds in seconds."""
 
-    __slots__ = ("buckets", "reasons", "seconds")
+    __slots__ = ("bounds", "buckets", "seconds")
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        """Start with none."""
+        self.bounds = bounds
+        self.buckets = [0] * (len(bounds) + 1)
+        self.seconds = 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Count one."""
+        self.buckets[bisect_left(self.bounds, seconds)] += 1
+        self.seconds += seconds
+
+    def cumulated(self) -> list[tuple[str, float]]:
+        """How many took at most so long, by bound, as a histogram has them."""
+        return list(zip([*map(str, self.bounds), "+Inf"], accumulate(self.buckets), strict=True))
+
+
+class Tally:
+    """What was decided in one stream: samples by reason, and the times it took."""
+
+    __slots__ = ("reasons", "times")
 
     def __init__(self) -> None:
+        """Start with no sample."""
         self.reasons: dict[str, int] = {}
-        self.buckets = [0] * (len(_QUICK) + 1)
-        self.seconds = 0.0
+        self.times = Times(_QUICK)
 
 
 class PrometheusObserver:
@@ -57,16 +78,14 @@ class PrometheusObserver:
             return Counter(name, about, labels, registry=registry)
 
         of_stream = ("stream",)
-        self.tallies: dict[str, _Tally] = {}
+        self.tallies: dict[str, Tally] = {}
+        self.commits, self.syncs, self.events = Times(_COMMIT), Times(_COMMIT), 0
         self.snapshots_at: dict[str, float] = {}
         self._replayed = counter("askwhen_replays", "Samples whose stored answer was given again.", of_stream)
         self._labels = counter("askwhen_labels", "Answers taken in.", ("stream", "outcome"))
         self._erased = counter("askwhen_erased", "Samples erased.", of_stream)
         self._delay = histogram("askwhen_label_delay_seconds", "Time from question to answer.", _DELAY, of_stream)
         self._learning = histogram("askwhen_learn_seconds", "Time to learn an answer that is on disk.", _QUICK, of_stream)
-        self._commits = histogram("askwhen_commit_seconds", "Time from an event to its commit on disk.", _COMMIT)
-        self._syncs = histogram("askwhen_fsync_seconds", "Time to write and sync events that are committed together.", _COMMIT)
-        self._events = counter("askwhen_events", "Events that became durable.")
         self._lost = counter("askwhen_commit_failures", "Events that could not be stored.")
         self._refused = counter("askwhen_refusals", "Requests that were refused, by status.", ("status",))
         self._rebuilds = histogram("askwhen_rebuild_seconds", "Time to rebuild a model.", _COMMIT, of_stream)
@@ -79,11 +98,10 @@ class PrometheusObserver:
         """A sample was decided."""
         tally = self.tallies.get(stream)
         if tally is None:
-            tally = self.tallies[stream] = _Tally()
+            tally = self.tallies[stream] = Tally()
         reason = decision.query.reason
         tally.reasons[reason] = tally.reasons.get(reason, 0) + 1
-        tally.buckets[bisect_left(_QUICK, seconds)] += 1
-        tally.seconds += seconds
+        tally.times.observe(seconds)
 
     def chosen(self, stream: str, decision: Decision) -> None:
         """A question that somebody called for is on disk."""
@@ -111,9 +129,9 @@ class PrometheusObserver:
 
     def committed(self, count: int, seconds: float, writing: float) -> None:
         """So many events became durable together, `seconds` after the first of them was submitted; writing took `writing` of these."""
-        self._events.inc(count)
-        self._commits.observe(seconds)
-        self._syncs.observe(writing)
+        self.events += count
+        self.commits.observe(seconds)
+        self.syncs.observe(writing)
 
     def failed(self, count: int) -> None:
         """So many events could not be stored."""
@@ -194,6 +212,7 @@ class StreamCollector(Collector):
         ages = [(stream, now - at) for stream, at in self._observer.snapshots_at.items()]
         yield _family("askwhen_snapshot_age_seconds", "Time since this server last wrote a snapshot.", ages)
         yield from _decided(self._observer.tallies)
+        yield from _committed(self._observer)
         yield from _estimated(list(self._estimates()))
         yield GaugeMetricFamily("askwhen_log_queue_events", "Events on their way to the log.", value=self._queued())
         build = GaugeMetricFamily("askwhen_build_info", "What is running.", labels=["version", "river", "python"])
@@ -201,16 +220,24 @@ class StreamCollector(Collector):
         yield build
 
 
-def _decided(tallies: dict[str, _Tally]) -> Iterator[Metric]:
+def _decided(tallies: dict[str, Tally]) -> Iterator[Metric]:
     decisions = CounterMetricFamily("askwhen_decisions", "Samples decided.", labels=["stream", "reason"])
     times = HistogramMetricFamily("askwhen_decision_seconds", "Time to predict and decide.", labels=["stream"])
-    bounds = [*map(str, _QUICK), "+Inf"]
     for stream, tally in tallies.items():
         for reason, count in tally.reasons.items():
             decisions.add_metric([stream, reason], count)
-        times.add_metric([stream], list(zip(bounds, accumulate(tally.buckets), strict=True)), tally.seconds)
+        times.add_metric([stream], tally.times.cumulated(), tally.times.seconds)
     yield decisions
     yield times
+
+
+def _committed(observer: PrometheusObserver) -> Iterator[Metric]:
+    yield CounterMetricFamily("askwhen_events", "Events that became durable.", value=observer.events)
+    for name, about, times in (
+        ("askwhen_commit_seconds", "Time from an event to its commit on disk.", observer.commits),
+        ("askwhen_fsync_seconds", "Time to write and sync events that are committed together.", observer.syncs),
+    ):
+        yield HistogramMetricFamily(name, about, buckets=times.cumulated(), sum_value=times.seconds)
 
 
 def _answering(streams: Iterable[tuple[str, Learner]]) -> Metric:

@@ -147,6 +147,7 @@ class _Scribe:
         self._frames = Frames()
         self._outgoing = bytearray()
         self._finishing = False
+        self._choked = False  # whether the socket takes no more
         self._near, far = socket.socketpair()
         with far:
             program = [sys.executable, "-c", _PROGRAM, str(far.fileno()), str(folder.absolute()), str(last)]
@@ -177,8 +178,11 @@ class _Scribe:
             self._outgoing.clear()
         if self._outgoing:
             self._loop.add_writer(self._near, self._write)
+            self._choked = True
             return
-        self._loop.remove_writer(self._near)
+        if self._choked:
+            self._loop.remove_writer(self._near)
+            self._choked = False
         if self._finishing:
             with contextlib.suppress(OSError):
                 self._near.shutdown(socket.SHUT_WR)
