@@ -122,18 +122,18 @@ class InMemoryLog:
         if self.full or (self.fail_drops and entry.event is None):
             return Result(entry, 0, StorageFull("the disk is full"))
         self._last += 1
-        gone = [
-            seq
-            for seq, row in self._rows.items()
-            if row[0] == entry.stream and (entry.event is None or (entry.slot and row[1] == entry.slot))
-        ]
-        for seq in gone:
-            del self._rows[seq]
+        if entry.event is None or entry.slot is not None:
+            self._replace(entry)
         if isinstance(entry.event, Erased):
             self._erase(entry.stream, entry.event)
         if entry.event is not None:
             self._rows[self._last] = (entry.stream, entry.slot, encode(entry.event))
         return Result(entry, self._last, None)
+
+    def _replace(self, entry: Entry) -> None:
+        """Remove what stood in an entry's slot, or all of its stream where that goes."""
+        kept = self._rows.items()
+        self._rows = {seq: row for seq, row in kept if row[0] != entry.stream or (entry.event is not None and row[1] != entry.slot)}
 
     def _erase(self, stream: str, erased: Erased) -> None:
         events = list(self.read(stream, 0, self._last))
