@@ -6,10 +6,8 @@ What happens with every sample and commit is counted in plain numbers, which cos
 import contextlib
 import platform
 import time
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
-from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -17,13 +15,13 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from service import __version__
+from service.adapters.tallies import QUICK, Tally, Times
 from service.core.budget import BudgetManager
 from service.core.evaluation import Errors, Estimate
 from service.core.learner import Learner
 from service.core.pool import Size
 from service.core.records import Decision, Outcome
 
-_QUICK = (0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.01, 0.1, 1.0)  # seconds
 _COMMIT = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)  # seconds
 _DELAY = (1.0, 10.0, 60.0, 600.0, 3_600.0, 21_600.0, 86_400.0, 259_200.0, 604_800.0, 2_592_000.0)  # seconds
 
@@ -31,38 +29,6 @@ Learners = Callable[[], Iterable[tuple[str, Learner]]]
 Counts = Callable[[], Iterable[tuple[str, int]]]
 Estimates = Callable[[], Iterable[tuple[str, Estimate | Errors]]]
 Pools = Callable[[], Iterable[tuple[str, Size]]]
-
-
-class Times:
-    """How long something took, in buckets with these upper bounds in seconds."""
-
-    __slots__ = ("bounds", "buckets", "seconds")
-
-    def __init__(self, bounds: Sequence[float]) -> None:
-        """Start with none."""
-        self.bounds = bounds
-        self.buckets = [0] * (len(bounds) + 1)
-        self.seconds = 0.0
-
-    def observe(self, seconds: float) -> None:
-        """Count one."""
-        self.buckets[bisect_left(self.bounds, seconds)] += 1
-        self.seconds += seconds
-
-    def cumulated(self) -> list[tuple[str, float]]:
-        """How many took at most so long, by bound, as a histogram has them."""
-        return list(zip([*map(str, self.bounds), "+Inf"], accumulate(self.buckets), strict=True))
-
-
-class Tally:
-    """What was decided in one stream: samples by reason, and the times it took."""
-
-    __slots__ = ("reasons", "times")
-
-    def __init__(self) -> None:
-        """Start with no sample."""
-        self.reasons: dict[str, int] = {}
-        self.times = Times(_QUICK)
 
 
 class PrometheusObserver:
@@ -85,7 +51,7 @@ class PrometheusObserver:
         self._labels = counter("askwhen_labels", "Answers taken in.", ("stream", "outcome"))
         self._erased = counter("askwhen_erased", "Samples erased.", of_stream)
         self._delay = histogram("askwhen_label_delay_seconds", "Time from question to answer.", _DELAY, of_stream)
-        self._learning = histogram("askwhen_learn_seconds", "Time to learn an answer that is on disk.", _QUICK, of_stream)
+        self._learning = histogram("askwhen_learn_seconds", "Time to learn an answer that is on disk.", QUICK, of_stream)
         self._lost = counter("askwhen_commit_failures", "Events that could not be stored.")
         self._refused = counter("askwhen_refusals", "Requests that were refused, by status.", ("status",))
         self._rebuilds = histogram("askwhen_rebuild_seconds", "Time to rebuild a model.", _COMMIT, of_stream)
