@@ -1,4 +1,4 @@
-"""What uvicorn's protocol leaves open: bounds on a request's head, and problems for what is no HTTP at all.
+"""What uvicorn's protocol leaves open: bounds on a request's head, problems for what is no HTTP at all, one timer for all of a connection.
 
 Requests are answered elsewhere.
 """

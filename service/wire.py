@@ -1,7 +1,7 @@
 """uvicorn's protocol with a short cut: a whole small request that can be answered at once gets its answer where it was read.
 
 Most samples need nothing from the disk. For them the task, the coroutines and the messages of ASGI cost more than the decision. Parsing,
-keep-alive, pipelining and shutdown stay uvicorn's; whatever the app does not answer at once goes the way of ASGI.
+pipelining and shutdown stay uvicorn's; whatever the app does not answer at once goes the way of ASGI.
 
 What came in one turn of the loop is decided together, then answered together: a processor runs the code that it just ran twice as fast.
 """
