@@ -127,7 +127,7 @@ def main() -> int:
     options = parser.parse_args()
     pin_hash_seed()
     table = gains(dict(run_all(run, jobs(options), "Against margin", options.processes)))
-    Console().print(shown(table))
+    Console(width=110).print(shown(table))
     found = better(table, options.measure)
     print(f"A better default: {', '.join(found)}" if found else "No measure makes a better default.")
     return int(bool(found))

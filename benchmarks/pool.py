@@ -289,7 +289,7 @@ def main() -> int:
             options.json.write_text(json.dumps(rows) + "\n", encoding="utf-8")
     groups = grouped({job: found[job] for job in jobs})
     judged = verdicts(groups)
-    Console().print(table(judged, groups))
+    Console(width=110).print(table(judged, groups))
     wrong = complaints(judged, groups, short=options.short)
     print("\n".join(wrong) or "A first batch from the pool beats a random one; nothing that was made is astray, and nothing is estimated.")
     return int(bool(wrong))

@@ -169,7 +169,7 @@ def main() -> int:
     pin_hash_seed()
     todo = jobs(options.streams, options.measure, options.model, short=options.short)
     found = verdicts(dict(run_all(run, todo, "Against random")))
-    Console().print(table(found))
+    Console(width=110).print(table(found))
     if options.json is not None:
         rows = [{"measure": measure, "stream": stream, **one._asdict()} for (measure, stream), one in found.items()]
         options.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
